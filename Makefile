@@ -1,0 +1,75 @@
+# Every command of this project. `make` alone lists them.
+
+BIN := .venv/bin
+CLIENTS := mlflow3
+# More than four only compete for the disk.
+PYTEST := -n auto --maxprocesses=4 --dist worksteal -q
+LOCK := pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q
+# Where a second, newer Python is looked for. It is run to be sure: a pyenv shim may stand for nothing.
+NEWER := python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13)
+
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help install up demo test test-more lint format lock clean bench prepared dev clients
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo "  PYTHON=python3.13 chooses the interpreter (3.11 or newer) when the environment is built."
+
+install:  ## build .venv with .venv/bin/modelyard from requirements.lock
+	@tools/environment.sh .venv requirements.lock project
+
+demo: install  ## run the whole system on a throw-away home: register, copy, promote; leaves nothing behind
+	@$(BIN)/modelyard demo
+
+up: install  ## start Modelyard with everything it needs, data under MODELYARD_HOME (~/.modelyard)
+	@$(BIN)/modelyard up
+
+test: prepared  ## what must hold on every change: SQLite, PostgreSQL, the real current clients
+	@$(BIN)/python -m pytest $(PYTEST) -m "not more"
+
+test-more: prepared  ## more of it: the suite on Python 3.13 if there is one, then the slow faults
+	@newer=$$(for python in $(NEWER); do "$$python" -c '' 2>/dev/null && echo "$$python" && break; done); \
+	if [ -n "$$newer" ]; then \
+		PYTHON=$$newer tools/environment.sh .envs/python3.13 requirements-dev.lock project && \
+		.envs/python3.13/bin/python -m pytest $(PYTEST) -m "not more"; \
+	else \
+		echo "No python3.13 on PATH or under ~/.pyenv: the suite has NOT run on it."; \
+	fi
+	@$(BIN)/python -m pytest -q -m more
+
+lint: dev  ## ruff check, ruff format --check, mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: dev  ## sort imports and lay out the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: dev  ## write the lock files anew from pyproject.toml; LOCK_FLAGS=--upgrade takes newer releases
+	$(BIN)/uv $(LOCK) $(LOCK_FLAGS) --extra cloud --group build pyproject.toml -o requirements.lock
+	$(BIN)/uv $(LOCK) $(LOCK_FLAGS) --extra cloud --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@for client in $(CLIENTS); do cd tests/clients && \
+		../../$(BIN)/uv $(LOCK) $(LOCK_FLAGS) requirements-$$client.in -o requirements-$$client.lock || exit 1; done
+
+bench: dev  ## measure create-to-READY and reads against a running system (benchmarks/)
+	@$(BIN)/python -m benchmarks
+
+clean:  ## delete everything that these commands have built
+	@rm -rf .venv .envs build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Both environments of the tests, at once.
+prepared:
+	@$(MAKE) --no-print-directory -j2 dev clients
+
+# The tools and everything that tests import, added to .venv.
+dev: install
+	@tools/environment.sh .venv requirements-dev.lock project
+
+# Environments of the real clients, which must never see ours.
+clients:
+	@for client in $(CLIENTS); do \
+		tools/environment.sh .envs/$$client tests/clients/requirements-$$client.lock || exit 1; done
