@@ -1,0 +1,109 @@
+"""Kinds of background jobs, their statuses, queues, limits and delays. No I/O.
+
+A kind stands in three tables that a test compares: here (queue, attempts, time limit), in
+`registry/job_effects.py` (what its end changes) and in `worker/tasks.py` (the work).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from modelyard.errors import InvalidValue
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    REGISTER_VERSION = "register_version"
+    ARCHIVE_VERSIONS = "archive_versions"
+    PRUNE_JOBS = "prune_jobs"
+    PROBE = "probe"
+
+
+class JobStatus(StrEnum):
+    """Where a job stands; the words people poll."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class AttemptOutcome(StrEnum):
+    """How one attempt of a job ended. RETRIED is a temporary failure, RELEASED a worker that stopped."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    RETRIED = "RETRIED"
+    RELEASED = "RELEASED"
+    LOST = "LOST"
+
+
+OPEN = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
+FINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+QUEUES = ("fast", "copy")
+
+# A release grants one more attempt, but not for ever: beyond this many, something else than a restart is wrong.
+MAX_GRANTED_RELEASES = 20
+MESSAGE_CHARACTERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class KindRules:
+    """How jobs of one kind are run.
+
+    `arguments` maps each argument that a job of this kind must have to its type; more may be there.
+    `cancellable` is False where half of the work would be worse than all of it.
+    """
+
+    queue: str
+    time_limit_s: int
+    cancellable: bool = True
+    arguments: Mapping[str, type] = field(default_factory=dict)
+
+
+RULES: dict[JobKind, KindRules] = {
+    JobKind.REGISTER_VERSION: KindRules("copy", time_limit_s=24 * 3600, arguments={"source": str}),
+    JobKind.ARCHIVE_VERSIONS: KindRules(
+        "fast",
+        time_limit_s=3600,
+        cancellable=False,
+        arguments={"versions": list, "from_stage": str, "promoted": int},
+    ),
+    JobKind.PRUNE_JOBS: KindRules("fast", time_limit_s=3600),
+    JobKind.PROBE: KindRules("fast", time_limit_s=60),
+}
+
+
+def check_arguments(kind: JobKind, arguments: Mapping[str, object]) -> None:
+    """Raise InvalidValue unless a job of `kind` can be run with `arguments`; they may be another release's."""
+    for name, expected in RULES[kind].arguments.items():
+        if not isinstance(found := arguments.get(name), expected):
+            raise InvalidValue(
+                f"A job of kind {kind} needs the argument {name!r} as {expected.__name__}, but has {found!r}. "
+                "It was not made by this release; cancel it, and ask again for what it was to do."
+            )
+
+
+def task_name(kind: str) -> str:
+    """Return the Celery task that runs jobs of `kind`; a name written out, so that moving code orphans no message."""
+    return f"modelyard.{kind}"
+
+
+def backoff_s(attempt: int, chance: float) -> float:
+    """Return the delay in seconds before the next try after attempt number `attempt` (1, 2, ...).
+
+    Half of `min(300, 15 * 2**attempt)` is fixed, half is `chance` (0.0 to 1.0) of it: shorter delays give up
+    within a minute of an outage, and equal ones would come back all at once (design/jobs.md).
+    """
+    whole = min(300.0, 15.0 * 2.0**attempt)
+    return whole / 2 + whole / 2 * chance
+
+
+def clip_message(text: str) -> str:
+    """Return `text` cut to what a status message may hold, on one line, the cut marked."""
+    line = " ".join(text.split())
+    return line if len(line) <= MESSAGE_CHARACTERS else line[: MESSAGE_CHARACTERS - 1] + "…"
