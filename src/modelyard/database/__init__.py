@@ -1,0 +1,1 @@
+"""Tables, engine, transactions: everything that knows SQL dialects."""

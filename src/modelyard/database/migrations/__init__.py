@@ -1,0 +1,1 @@
+"""Alembic migrations, applied by `modelyard migrate` and by `modelyard up` on its own home."""

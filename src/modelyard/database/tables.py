@@ -1,0 +1,482 @@
+"""The tables.
+
+Enums are text with a check constraint, times are epoch milliseconds from `now_ms()`, public ids are 32 hex digits.
+Columns that could not be filled in later stand here from the first migration (design/architecture.md).
+"""
+
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from modelyard.database.clock import now_ms
+from modelyard.rules.jobs import FINAL, OPEN, AttemptOutcome, JobStatus
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=NAMES)
+
+# SQLite gives out ids by itself only for columns that are exactly INTEGER.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+# Names sort by code point on both databases; a locale's order would break keyset pages and the clients' tie-breaks.
+Name = String(256).with_variant(String(256, collation="C"), "postgresql")
+TagKey = String(250).with_variant(String(250, collation="C"), "postgresql")
+DIGEST_CHARACTERS = 64
+
+
+class Table(SQLModel):
+    """Base of all tables; their metadata is ours, not SQLModel's global one."""
+
+    metadata = metadata
+
+
+def public_id() -> str:
+    """Return a new public id: 32 lower-case hex digits."""
+    return uuid4().hex
+
+
+def _row_id() -> Any:
+    return Field(default=None, sa_type=RowId, primary_key=True)
+
+
+def _moment(*, index: bool = False) -> Any:
+    """A time that the database fills in when the row is inserted."""
+    return Field(default=None, sa_type=BigInteger, index=index, nullable=False, sa_column_kwargs={"default": now_ms()})
+
+
+def _time(default: int | None = None) -> Any:
+    return Field(default=default, sa_type=BigInteger, nullable=default is None)
+
+
+def _one_of(column: str, *values: str, name: str | None = None) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=name or column)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    clause: ColumnElement[bool] = text(condition)  # type: ignore[assignment]
+    return {"sqlite_where": clause, "postgresql_where": clause}
+
+
+class Registry(Table, table=True):
+    """The one row that says which registry this database holds, and with which key it signs."""
+
+    __tablename__ = "registry"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: int = Field(default=1, primary_key=True)
+    registry_id: str = Field(default_factory=public_id, max_length=32)
+    secret_key_fingerprint: str | None = Field(default=None, max_length=64)
+    created_at_ms: int = _moment()
+
+
+class RegisteredModel(Table, table=True):
+    """A name under which versions are registered. Deleted models stay, invisible, until they are purged."""
+
+    __tablename__ = "registered_models"
+    __table_args__ = (
+        Index("one_living_name", "name", unique=True, **_where("deleted_at_ms IS NULL")),
+        Index("ix_registered_models_updated", "updated_at_ms", "name", **_where("deleted_at_ms IS NULL")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int = _row_id()
+    public_id: str = Field(default_factory=public_id, max_length=32, unique=True)
+    name: str = Field(sa_type=Name, nullable=False)
+    description: str = Field(default="", sa_type=Text)
+    created_by: str = Field(max_length=256)
+    created_at_ms: int = _moment()
+    updated_at_ms: int = _moment()
+    # Numbers are given out from here, so that purging a version frees none.
+    next_version: int = 1
+    # Moves with every visible change; live pages ask for it.
+    change_counter: int = Field(default=0, sa_type=BigInteger)
+    deleted_at_ms: int | None = _time()
+    deleted_by: str | None = Field(default=None, max_length=256)
+    purging_at_ms: int | None = _time()
+
+
+class FormerName(Table, table=True):
+    """A name that a model had before; pages redirect from it while no living model bears it."""
+
+    __tablename__ = "former_names"
+
+    id: int = _row_id()
+    model_id: int = Field(sa_type=RowId, foreign_key="registered_models.id", index=True)
+    name: str = Field(sa_type=Name, nullable=False, index=True)
+    renamed_at_ms: int = _moment()
+
+
+class ModelVersion(Table, table=True):
+    """One registered version. `status` says whether its bytes are safe, `stage` what it is used for."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (
+        UniqueConstraint("model_id", "version"),
+        _one_of("stage", "None", "Staging", "Production", "Archived"),
+        _one_of("status", "PENDING_REGISTRATION", "READY", "FAILED_REGISTRATION"),
+        _one_of("registration_mode", "copy", "reference"),
+        Index("ix_model_versions_stage", "model_id", "stage", "version", **_where("deleted_at_ms IS NULL")),
+        Index("ix_model_versions_updated", "updated_at_ms", "model_id", "version", **_where("deleted_at_ms IS NULL")),
+        Index("ix_model_versions_run_id", "run_id", **_where("run_id <> '' AND deleted_at_ms IS NULL")),
+        Index("ix_model_versions_pending", "id", **_where("status = 'PENDING_REGISTRATION'")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int = _row_id()
+    public_id: str = Field(default_factory=public_id, max_length=32, unique=True)
+    model_id: int = Field(sa_type=RowId, foreign_key="registered_models.id")
+    version: int
+    stage: str = Field(default="None", max_length=16)
+    status: str = Field(default="PENDING_REGISTRATION", max_length=24)
+    status_message: str = Field(default="", sa_type=Text)
+    description: str = Field(default="", sa_type=Text)
+    source: str = Field(sa_type=Text)
+    run_id: str = Field(default="", max_length=256)
+    run_link: str = Field(default="", max_length=2048)
+    # MLflow's id of a logged model ("m-..."), not one of ours.
+    logged_model_id: str = Field(default="", max_length=256)
+    registration_mode: str = Field(default="copy", max_length=16)
+    manifest_digest: str | None = Field(
+        default=None, max_length=DIGEST_CHARACTERS, foreign_key="manifests.digest", index=True
+    )
+    size_bytes: int | None = _time()
+    file_count: int | None = None
+    created_by: str = Field(max_length=256)
+    created_at_ms: int = _moment()
+    updated_at_ms: int = _moment()
+    stage_changed_at_ms: int = _moment()
+    last_downloaded_at_ms: int | None = _time()
+    deleted_at_ms: int | None = _time()
+    deleted_by: str | None = Field(default=None, max_length=256)
+    purging_at_ms: int | None = _time()
+
+
+class RegisteredModelTag(Table, table=True):
+    """A tag of a model. The id keeps the order of first insertion, which clients rely on."""
+
+    __tablename__ = "registered_model_tags"
+    __table_args__ = (UniqueConstraint("model_id", "key"),)
+
+    id: int = _row_id()
+    model_id: int = Field(sa_type=RowId, foreign_key="registered_models.id")
+    key: str = Field(sa_type=TagKey, nullable=False)
+    value: str = Field(sa_type=Text)
+
+
+class ModelVersionTag(Table, table=True):
+    """A tag of a version, in order of first insertion."""
+
+    __tablename__ = "model_version_tags"
+    __table_args__ = (UniqueConstraint("version_id", "key"),)
+
+    id: int = _row_id()
+    version_id: int = Field(sa_type=RowId, foreign_key="model_versions.id")
+    key: str = Field(sa_type=TagKey, nullable=False)
+    value: str = Field(sa_type=Text)
+
+
+class Activity(Table, table=True):
+    """What happened to a model or version, and who did it. Comments and transition requests will stand here too."""
+
+    __tablename__ = "activities"
+    __table_args__ = (
+        # A repeated archive job writes nothing twice.
+        UniqueConstraint("job_id", "version_id"),
+        Index("ix_activities_model", "model_id", "id"),
+        Index("ix_activities_version", "version_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int = _row_id()
+    model_id: int = Field(sa_type=RowId, foreign_key="registered_models.id")
+    version_id: int | None = Field(default=None, sa_type=RowId, foreign_key="model_versions.id")
+    activity_type: str = Field(max_length=40)
+    actor: str = Field(max_length=256)
+    created_at_ms: int = _moment()
+    updated_at_ms: int = _moment()
+    from_stage: str | None = Field(default=None, max_length=16)
+    to_stage: str | None = Field(default=None, max_length=16)
+    comment: str = Field(default="", sa_type=Text)
+    system_comment: str = Field(default="", sa_type=Text)
+    job_id: int | None = Field(default=None, sa_type=RowId)
+
+
+class IdempotencyKey(Table, table=True):
+    """What a create under an `Idempotency-Key` made, so that its repeat answers the same object (24 h)."""
+
+    __tablename__ = "idempotency_keys"
+
+    actor: str = Field(max_length=256, primary_key=True)
+    key: str = Field(max_length=256, primary_key=True)
+    route: str = Field(max_length=128)
+    body_sha256: str = Field(max_length=64)
+    object_id: str = Field(max_length=64)
+    created_at_ms: int = _moment(index=True)
+
+
+class Job(Table, table=True):
+    """One piece of background work; the row is the truth, a message only a bell. See design/jobs.md.
+
+    Altered by ADD COLUMN only: Alembic's batch mode would drop AUTOINCREMENT and its counter, and an id given out
+    twice lets the owner of an old job finish a new one.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        _one_of("status", *JobStatus),
+        CheckConstraint("(status = 'RUNNING') = (lease_until_ms IS NOT NULL)", name="running_has_lease"),
+        # A finished job keeps its worker: whoever did not hear of its own commit knows it by that.
+        CheckConstraint("status <> 'RUNNING' OR worker IS NOT NULL", name="running_has_worker"),
+        CheckConstraint(
+            f"(status IN ({', '.join(repr(str(s)) for s in sorted(FINAL))})) = (finished_at_ms IS NOT NULL)",
+            name="final_has_finish",
+        ),
+        Index("one_running_per_subject", "subject", unique=True, **_where("status = 'RUNNING'")),
+        Index("ix_jobs_wake", "wake_at_ms", **_where("status = 'QUEUED'")),
+        Index("ix_jobs_lease", "lease_until_ms", **_where("status = 'RUNNING'")),
+        Index(
+            "ix_jobs_open_subject",
+            "subject",
+            "id",
+            **_where(f"status IN ({', '.join(repr(str(s)) for s in sorted(OPEN))})"),
+        ),
+        Index("ix_jobs_model", "model_id", "id"),
+        Index("ix_jobs_status", "status", "id"),
+        Index("ix_jobs_finished", "finished_at_ms", **_where("finished_at_ms IS NOT NULL")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int = _row_id()
+    kind: str = Field(max_length=40)
+    queue: str = Field(max_length=40)
+    arguments: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    subject: str | None = Field(default=None, max_length=128)
+    dedupe_key: str | None = Field(default=None, max_length=200, unique=True)
+    model_id: int | None = Field(default=None, sa_type=RowId)
+    version_id: int | None = Field(default=None, sa_type=RowId)
+    status: str = Field(default=JobStatus.QUEUED, max_length=12)
+    attempt: int = 0
+    max_attempts: int
+    releases: int = 0
+    worker: str | None = Field(default=None, max_length=200)
+    run_after_ms: int = _moment()
+    wake_at_ms: int = _moment()
+    wakes: int = 0
+    lease_until_ms: int | None = _time()
+    cancel_requested: bool = False
+    cancelled_by: str | None = Field(default=None, max_length=256)
+    step: str = Field(default="", max_length=200)
+    items_done: int = Field(default=0, sa_type=BigInteger)
+    items_total: int = Field(default=0, sa_type=BigInteger)
+    bytes_done: int = Field(default=0, sa_type=BigInteger)
+    bytes_total: int = Field(default=0, sa_type=BigInteger)
+    error_code: str | None = Field(default=None, max_length=40)
+    status_message: str | None = Field(default=None, sa_type=Text)
+    requested_by: str = Field(max_length=256)
+    created_at_ms: int = _moment()
+    started_at_ms: int | None = _time()
+    finished_at_ms: int | None = _time()
+
+
+class JobAttempt(Table, table=True):
+    """One attempt of a job: who ran it, from when to when, and how it ended. Open while `ended_at_ms` is NULL."""
+
+    __tablename__ = "job_attempts"
+    __table_args__ = (
+        _one_of("outcome", *AttemptOutcome),
+        CheckConstraint("(ended_at_ms IS NULL) = (outcome IS NULL)", name="ended_has_outcome"),
+    )
+
+    job_id: int = Field(sa_type=RowId, primary_key=True)
+    attempt: int = Field(primary_key=True)
+    worker: str = Field(max_length=200)
+    started_at_ms: int = _moment()
+    ended_at_ms: int | None = _time()
+    outcome: str | None = Field(default=None, max_length=12)
+    error_code: str | None = Field(default=None, max_length=40)
+    status_message: str | None = Field(default=None, sa_type=Text)
+
+
+class JobLogLine(Table, table=True):
+    """One line of a job's log, in the order of writing; readers follow it by id."""
+
+    __tablename__ = "job_log"
+    __table_args__ = (Index("ix_job_log_job", "job_id", "id"), {"sqlite_autoincrement": True})
+
+    id: int = _row_id()
+    job_id: int = Field(sa_type=RowId)
+    attempt: int
+    at_ms: int = _moment()
+    level: str = Field(max_length=10)
+    line: str = Field(sa_type=Text)
+
+
+class Schedule(Table, table=True):
+    """Work that comes again: a cron line or an interval, in a time zone. A change raises `revision`."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (
+        _one_of("rule", "cron", "every"),
+        Index("ix_schedules_due", "next_at_ms", **_where("enabled")),
+    )
+
+    id: int = _row_id()
+    public_id: str = Field(default_factory=public_id, max_length=32, unique=True)
+    name: str = Field(sa_type=Name, nullable=False, unique=True)
+    kind: str = Field(max_length=40)
+    arguments: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    rule: str = Field(max_length=8)
+    # A cron line of five fields, or a number of seconds.
+    expression: str = Field(max_length=200)
+    time_zone: str = Field(default="UTC", max_length=64)
+    enabled: bool = True
+    revision: int = 1
+    next_at_ms: int = Field(sa_type=BigInteger)
+    last_slot_ms: int | None = _time()
+    last_job_id: int | None = Field(default=None, sa_type=RowId)
+    created_by: str = Field(max_length=256)
+    created_at_ms: int = _moment()
+
+
+class Counter(Table, table=True):
+    """A figure of `/metrics` that only grows, whichever process counts it."""
+
+    __tablename__ = "counters"
+
+    name: str = Field(max_length=60, primary_key=True)
+    # Label values, separated by commas, in the order that the metric names its labels.
+    labels: str = Field(default="", max_length=120, primary_key=True)
+    value: float = 0
+
+
+class Worker(Table, table=True):
+    """A worker's main process, as its sweep last reported it; `/readyz` and people read it."""
+
+    __tablename__ = "workers"
+
+    name: str = Field(max_length=200, primary_key=True)
+    host: str = Field(max_length=200)
+    pid: int
+    queues: str = Field(max_length=200)
+    concurrency: int
+    software_version: str = Field(max_length=40)
+    started_at_ms: int = _moment()
+    seen_at_ms: int = _moment(index=True)
+
+
+class Blob(Table, table=True):
+    """Bytes in the store, by SHA-256. A blob that comes back after a collection gets the next generation's file."""
+
+    __tablename__ = "blobs"
+    __table_args__ = (
+        UniqueConstraint("digest", "state"),
+        _one_of("state", "live", "deleting", "gone"),
+        Index("ix_blobs_state_touched", "state", "touched_at_ms"),
+    )
+
+    digest: str = Field(max_length=DIGEST_CHARACTERS, primary_key=True)
+    gen: int = 0
+    size_bytes: int = Field(sa_type=BigInteger)
+    state: str = Field(default="live", max_length=8)
+    touched_at_ms: int = _moment()
+    verified_at_ms: int | None = _time()
+    broken_at_ms: int | None = _time()
+
+
+def _reference_to_blob() -> tuple[Any, ...]:
+    """Constraints that make a reference and the collector's mark collide in the database, in either order.
+
+    A plain foreign key does not: on PostgreSQL a promotion and a collector passed each other (design/storage.md).
+    """
+    return (
+        CheckConstraint("state = 'live'", name="live"),
+        ForeignKeyConstraint(["digest", "state"], ["blobs.digest", "blobs.state"]),
+    )
+
+
+class Manifest(Table, table=True):
+    """A list of files with their digests, itself a blob of this digest; equal files give an equal manifest."""
+
+    __tablename__ = "manifests"
+
+    digest: str = Field(max_length=DIGEST_CHARACTERS, primary_key=True)
+    file_count: int
+    size_bytes: int = Field(sa_type=BigInteger)
+    created_at_ms: int = _moment()
+
+
+class ManifestBlob(Table, table=True):
+    """A blob that a manifest refers to, its own included. Written once, together with the manifest."""
+
+    __tablename__ = "manifest_blobs"
+    __table_args__ = (*_reference_to_blob(), Index("ix_manifest_blobs_blob", "digest", "state"))
+
+    manifest_digest: str = Field(max_length=DIGEST_CHARACTERS, primary_key=True, foreign_key="manifests.digest")
+    digest: str = Field(max_length=DIGEST_CHARACTERS, primary_key=True)
+    state: str = Field(default="live", max_length=8)
+
+
+class BlobLease(Table, table=True):
+    """A blob that an attempt of a job holds until it ends. Attempt 0 belongs to the job itself (uploads)."""
+
+    __tablename__ = "blob_leases"
+    __table_args__ = (*_reference_to_blob(), Index("ix_blob_leases_blob", "digest", "state"))
+
+    job_id: int = Field(sa_type=RowId, primary_key=True)
+    attempt: int = Field(primary_key=True)
+    digest: str = Field(max_length=DIGEST_CHARACTERS, primary_key=True)
+    state: str = Field(default="live", max_length=8)
+
+
+class Upload(Table, table=True):
+    """A file in the landing zone, held until it is registered or expires. `path` has single slashes."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        *_reference_to_blob(),
+        UniqueConstraint("actor", "path"),
+        Index("ix_uploads_blob", "digest", "state"),
+        Index("ix_uploads_expires", "expires_at_ms"),
+    )
+
+    id: int = _row_id()
+    actor: str = Field(max_length=256)
+    path: str = Field(sa_type=String(1024).with_variant(String(1024, collation="C"), "postgresql"))
+    digest: str = Field(max_length=DIGEST_CHARACTERS)
+    size_bytes: int = Field(sa_type=BigInteger)
+    state: str = Field(default="live", max_length=8)
+    expires_at_ms: int = Field(sa_type=BigInteger)
+
+
+class JobFile(Table, table=True):
+    """A file that a job has stored: a retry need not read it again while its origin has not changed."""
+
+    __tablename__ = "job_files"
+
+    job_id: int = Field(sa_type=RowId, primary_key=True)
+    path: str = Field(sa_type=String(1024).with_variant(String(1024, collation="C"), "postgresql"), primary_key=True)
+    size_bytes: int = Field(sa_type=BigInteger)
+    mtime_ns: int = Field(default=0, sa_type=BigInteger)
+    ctime_ns: int = Field(default=0, sa_type=BigInteger)
+    inode_or_etag: str = Field(default="", max_length=256)
+    digest: str = Field(max_length=DIGEST_CHARACTERS)

@@ -1,0 +1,137 @@
+"""Transactions, the clock, and what runs after a commit, on both databases."""
+
+import threading
+import time
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from modelyard.database.clock import now_ms
+from modelyard.database.engine import create_engine
+from modelyard.database.session import (
+    after_commit,
+    autocommit,
+    current_ms,
+    is_conflict,
+    is_outage,
+    reading,
+    repeat_conflicts,
+    transaction,
+)
+from modelyard.database.tables import RegisteredModel
+from modelyard.errors import ConfigurationError
+
+
+def test_the_clock_tells_milliseconds_of_now(engine):
+    with reading(engine) as session:
+        told = current_ms(session)
+
+    assert abs(told - time.time() * 1000) < 2000
+
+
+def test_the_clock_of_a_test_can_be_moved(engine, set_clock):
+    set_clock(3_600_000)
+
+    with autocommit(engine) as connection:
+        told = connection.scalar(select(now_ms()))
+
+    assert told - time.time() * 1000 > 3_500_000
+
+
+def test_what_was_to_follow_a_commit_runs_after_it(engine):
+    seen = []
+
+    with transaction(engine) as session:
+        session.add(RegisteredModel(name="m", created_by="ann"))
+        after_commit(session, lambda: seen.append(_names(engine)))
+
+    assert seen == [["m"]]
+
+
+def test_nothing_follows_a_transaction_that_rolled_back(engine):
+    seen = []
+
+    def fail() -> None:
+        with transaction(engine) as session:
+            after_commit(session, lambda: seen.append(1))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+
+    assert seen == []
+
+
+def test_a_reader_is_not_kept_waiting_by_a_writer(engine):
+    with transaction(engine) as session:
+        session.add(RegisteredModel(name="m", created_by="ann"))
+        session.flush()
+
+        assert _names(engine) == []
+
+
+def test_writers_take_turns_without_losing_anything(engine):
+    def write(number: int) -> None:
+        for step in range(10):
+            with transaction(engine) as session:
+                session.add(RegisteredModel(name=f"m{number}-{step}", created_by="ann"))
+
+    threads = [threading.Thread(target=write, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(_names(engine)) == 40
+
+
+class _Conflict(Exception):
+    sqlstate = "40P01"
+
+
+def test_a_deadlock_is_repeated_and_another_error_is_not():
+    tries = []
+
+    def deadlocked_twice() -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise DBAPIError("UPDATE", {}, _Conflict())
+        return "done"
+
+    def wrong() -> None:
+        tries.append(1)
+        raise OperationalError("UPDATE", {}, Exception("no such table"))
+
+    assert repeat_conflicts(deadlocked_twice) == "done"
+    tries.clear()
+    with pytest.raises(OperationalError):
+        repeat_conflicts(wrong)
+    assert len(tries) == 1
+
+
+def test_a_deadlock_is_a_conflict_and_a_lost_server_an_outage():
+    assert is_conflict(DBAPIError("UPDATE", {}, _Conflict()))
+    assert not is_outage(DBAPIError("UPDATE", {}, _Conflict()))
+    assert is_outage(OperationalError("UPDATE", {}, Exception("server closed the connection")))
+
+
+def test_sqlite_survives_a_power_loss_and_keeps_references(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'm.db'}")
+
+    with engine.connect() as connection:
+        found = [connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")]
+
+    assert found == ["wal", 2, 1]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["mysql://root@localhost/x", "not a url", ""])
+def test_another_database_is_refused(url):
+    with pytest.raises(ConfigurationError, match="MODELYARD_DATABASE_URL"):
+        create_engine(url)
+
+
+def _names(engine):
+    with reading(engine) as session:
+        return list(session.scalars(select(RegisteredModel.name).order_by(RegisteredModel.id)))

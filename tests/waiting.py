@@ -1,0 +1,23 @@
+"""Waiting for a condition with a deadline, which is what tests do instead of sleeping."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+PAUSE_S = 0.02
+
+
+def wait_until(condition: Callable[[], Found], *, within_s: float = 10, what: str = "") -> Found:
+    """Ask `condition` until its answer is true and return that answer.
+
+    Raises AssertionError with `what` and the last answer when `within_s` have passed.
+    """
+    deadline = time.monotonic() + within_s
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            name = what or getattr(condition, "__name__", "the condition")
+            raise AssertionError(f"Waited {within_s} s for {name}; the last answer was {answer!r}.")
+        time.sleep(PAUSE_S)
+    return answer
