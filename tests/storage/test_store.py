@@ -1,0 +1,174 @@
+"""The store on disk: whose it is, what can be read from it, and what lies in flight."""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from modelyard.errors import ConfigurationError, NotFound, TemporaryFailure
+from modelyard.storage.copying import store_bytes
+from modelyard.storage.ingest import Ingest
+from modelyard.storage.store import LocalStore, StoredBlob, blob_name
+
+CONTENT = b"0123456789" * 1000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def stored(store, ingest, ledger):
+    """A store that holds CONTENT."""
+    store_bytes(CONTENT, ingest, ledger)
+    return store
+
+
+def test_a_new_store_gets_an_owner_and_keeps_it(tmp_path):
+    first = LocalStore(tmp_path / "store").create_or_check("registry-a")
+    second = LocalStore(tmp_path / "store").create_or_check("registry-a")
+
+    assert first == second
+    document = json.loads((tmp_path / "store" / "store.json").read_bytes())
+    assert document == {"owner": "registry-a", "store_id": first}
+
+
+def test_the_store_of_another_registry_is_refused(store):
+    store.create_or_check("registry-a")
+
+    with pytest.raises(ConfigurationError, match=r"registry-a, not to registry-b.*MODELYARD_STORE_URL"):
+        store.create_or_check("registry-b")
+
+
+def test_of_many_that_come_at_once_one_becomes_the_owner(store):
+    def claim(number):
+        try:
+            return store.create_or_check(f"registry-{number}")
+        except ConfigurationError:
+            return None
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(claim, range(32)))
+
+    assert len([answer for answer in answers if answer]) == 1
+    assert os.listdir(store.root / "ingest") == []
+
+
+def test_a_broken_store_file_is_said(store):
+    (store.root / "store.json").write_text("")
+
+    with pytest.raises(ConfigurationError, match=r"store\.json cannot be read"):
+        store.create_or_check("registry-a")
+
+
+def test_a_folder_that_cannot_be_used_is_said(tmp_path):
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(ConfigurationError, match="MODELYARD_STORE_URL"):
+        LocalStore(tmp_path / "file" / "store")
+
+
+def test_a_store_in_two_file_systems_is_refused(store, monkeypatch):
+    class OtherDevice:
+        st_dev = -1
+
+    real = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **o: OtherDevice() if path == "ingest" else real(path, **o))
+
+    with pytest.raises(ConfigurationError, match="different file systems"):
+        store.check_one_file_system()
+
+
+@pytest.mark.parametrize(("gen", "name"), [(0, f"blobs/sha256/{DIGEST[:2]}/{DIGEST}"), (3, f"{DIGEST}.3")])
+def test_generation_0_has_the_bare_name(gen, name):
+    assert blob_name(DIGEST, gen).endswith(name)
+
+
+@pytest.mark.parametrize("digest", ["", "../../etc/passwd", "a" * 63, "a" * 63 + "/", f"sha256:{DIGEST}"])
+def test_a_name_is_made_from_nothing_but_a_digest(digest):
+    with pytest.raises(ValueError, match="not a SHA-256"):
+        blob_name(digest, 0)
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [(0, None, CONTENT), (5, 10, CONTENT[5:15]), (9995, None, CONTENT[9995:]), (3, 0, b""), (10000, None, b"")],
+)
+def test_a_blob_is_read_in_ranges(stored, start, length, expected):
+    with stored.open_blob(DIGEST, 0, len(CONTENT)) as blob:
+        assert b"".join(blob.pieces(start, length)) == expected
+
+
+def test_large_blobs_leave_in_pieces(stored, ingest, ledger):
+    large = store_bytes(bytes(3 << 20), ingest, ledger)
+
+    with stored.open_blob(large.digest, 0) as blob:
+        assert [len(piece) for piece in blob.pieces()] == [1 << 20] * 3
+
+
+def test_a_blob_cannot_be_written(stored):
+    assert (stored.root / blob_name(DIGEST, 0)).stat().st_mode & 0o777 == 0o444
+
+
+@pytest.mark.parametrize(("digest", "gen"), [("a" * 64, 0), (DIGEST, 1)])
+def test_a_blob_that_is_not_there_is_not_found(stored, digest, gen):
+    assert stored.blob_size(digest, gen) is None
+    with pytest.raises(NotFound):
+        stored.open_blob(digest, gen)
+
+
+def test_a_cut_blob_is_never_served_as_a_short_file(stored):
+    path = stored.root / blob_name(DIGEST, 0)
+    with stored.open_blob(DIGEST, 0, len(CONTENT)) as blob:
+        path.chmod(0o644)
+        os.truncate(path, 100)
+
+        with pytest.raises(EOFError):
+            list(blob.pieces())
+
+    with pytest.raises(NotFound, match="broken"):
+        stored.open_blob(DIGEST, 0, len(CONTENT))
+
+
+def test_a_link_among_the_blobs_is_not_followed(stored, tmp_path):
+    (tmp_path / "secret").write_bytes(CONTENT)
+    (stored.root / blob_name(DIGEST, 1)).symlink_to(tmp_path / "secret")
+
+    assert stored.blob_size(DIGEST, 1) is None
+    with pytest.raises(NotFound):
+        stored.open_blob(DIGEST, 1)
+
+
+def test_the_last_look_before_ready_finds_what_is_missing(stored):
+    there = StoredBlob(DIGEST, 0, len(CONTENT))
+    stored.check_present([there])
+
+    for missing in (StoredBlob(DIGEST, 1, len(CONTENT)), StoredBlob(DIGEST, 0, 1)):
+        with pytest.raises(TemporaryFailure, match=DIGEST):
+            stored.check_present([there, missing])
+
+
+def test_work_in_flight_is_listed_and_removed(store):
+    with Ingest(store, 41, 2) as ingest:
+        (store.root / "ingest" / "stranger").mkdir()
+        (store.root / "ingest" / ingest.name / "file").write_text("x")
+        [staging] = store.list_staging()
+
+        store.remove_staging(staging.name)
+
+        assert (staging.job_id, staging.attempt) == (41, 2)
+        assert 0 <= staging.age_s < 60
+        assert store.list_staging() == []
+
+
+def test_removing_what_is_gone_is_no_error(store):
+    store.remove_staging("1-1-00000000")
+
+
+@pytest.mark.parametrize("name", ["..", "../blobs", "1-1", "1-1-0000000g", ""])
+def test_only_staging_folders_are_removed(store, name):
+    with pytest.raises(ValueError, match="not a staging folder"):
+        store.remove_staging(name)
+
+
+def test_free_space_is_told(store):
+    assert store.free_bytes() > 0
