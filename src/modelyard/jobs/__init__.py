@@ -1,0 +1,1 @@
+"""The queue: rows are the truth, Celery messages only wake a worker."""

@@ -1,0 +1,58 @@
+"""The history of a job: a row for each attempt, and the lines of its log, written with the moves they tell of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, update
+from sqlmodel import Session
+
+from modelyard.database.clock import now_ms
+from modelyard.database.tables import metadata
+from modelyard.jobs.guards import Claim
+from modelyard.rules.jobs import AttemptOutcome
+
+attempts = metadata.tables["job_attempts"]
+job_log = metadata.tables["job_log"]
+
+LINE_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Something that a job's work said. `level` is info, warning or error."""
+
+    level: str
+    text: str
+
+
+def begin_attempt(session: Session, claim: Claim) -> None:
+    """Write the row of an attempt that was claimed in this transaction."""
+    session.execute(
+        insert(attempts).values(job_id=claim.job_id, attempt=claim.attempt, worker=claim.worker, started_at_ms=now_ms())
+    )
+
+
+def end_attempt(session: Session, claim: Claim, outcome: AttemptOutcome, error_code: str | None, message: str) -> None:
+    """Write how an attempt ended, in the transaction that ends it."""
+    session.execute(
+        update(attempts)
+        .where(attempts.c.job_id == claim.job_id, attempts.c.attempt == claim.attempt)
+        .values(ended_at_ms=now_ms(), outcome=outcome, error_code=error_code, status_message=message)
+    )
+
+
+def write_lines(session: Session | Connection, claim: Claim, lines: Sequence[LogLine]) -> None:
+    """Add lines to a job's log; the caller's transaction holds the job."""
+    if lines:
+        session.execute(
+            insert(job_log),
+            [
+                {
+                    "job_id": claim.job_id,
+                    "attempt": claim.attempt,
+                    "level": line.level,
+                    "line": line.text.replace("\0", "")[:LINE_CHARACTERS],
+                }
+                for line in lines
+            ],
+        )

@@ -1,0 +1,94 @@
+"""Claims, and the conditions under which a job's row may be written: the guards that every statement shares.
+
+(attempt, worker) is the fencing token; the attempt alone is not unique after a restored backup or a failover.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlmodel import Session
+
+from modelyard.database.clock import now_ms
+from modelyard.database.tables import metadata
+from modelyard.errors import ClaimLost
+from modelyard.rules.jobs import JobStatus
+
+jobs = metadata.tables["jobs"]
+models = metadata.tables["registered_models"]
+versions = metadata.tables["model_versions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker owns until its lease ends. `worker` is new for each claim."""
+
+    job_id: int
+    attempt: int
+    worker: str
+    kind: str
+    subject: str | None
+    arguments: dict[str, Any]
+    model_id: int | None
+    version_id: int | None
+    requested_by: str
+
+
+CLAIM_COLUMNS = (
+    jobs.c.id,
+    jobs.c.attempt,
+    jobs.c.worker,
+    jobs.c.kind,
+    jobs.c.subject,
+    jobs.c.arguments,
+    jobs.c.model_id,
+    jobs.c.version_id,
+    jobs.c.requested_by,
+)
+
+
+def claim_of(row: Any) -> Claim:
+    """Return the Claim that a row beginning with `CLAIM_COLUMNS` describes."""
+    return Claim(*tuple(row)[: len(CLAIM_COLUMNS)])
+
+
+def mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    """The guard of every write for a running job: this very attempt by this very worker."""
+    return (
+        jobs.c.id == claim.job_id,
+        jobs.c.attempt == claim.attempt,
+        jobs.c.worker == claim.worker,
+        jobs.c.status == JobStatus.RUNNING,
+    )
+
+
+def claimable() -> tuple[ColumnElement[bool], ...]:
+    """The guard of a claim: it waits, its delay is over, and nothing of its subject runs or waits before it."""
+    other = jobs.alias("other")
+    ahead = exists().where(
+        other.c.subject == jobs.c.subject,
+        other.c.id != jobs.c.id,
+        or_(
+            other.c.status == JobStatus.RUNNING,
+            and_(other.c.status == JobStatus.QUEUED, other.c.id < jobs.c.id),
+        ),
+    )
+    return jobs.c.status == JobStatus.QUEUED, jobs.c.run_after_ms <= now_ms(), ~ahead
+
+
+def hold(session: Session, claim: Claim) -> None:
+    """Begin a transaction of a running job's work: nothing in it counts unless the job is still ours.
+
+    Raises ClaimLost. The UPDATE also keeps others from ending the job before this transaction commits.
+    """
+    held = session.execute(update(jobs).where(*mine(claim)).values(attempt=jobs.c.attempt))
+    if held.rowcount != 1:  # type: ignore[attr-defined]
+        raise ClaimLost(claim.job_id, claim.attempt)
+
+
+def lock_registry_rows(session: Session, model_id: int | None, version_id: int | None) -> None:
+    """Lock the model's row, then the version's: whoever ends a job takes them before the job's (deadlocks else)."""
+    if model_id is not None:
+        session.execute(select(models.c.id).where(models.c.id == model_id).with_for_update())
+    if version_id is not None:
+        session.execute(select(versions.c.id).where(versions.c.id == version_id).with_for_update())

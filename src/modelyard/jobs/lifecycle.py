@@ -1,0 +1,380 @@
+"""The life of a job: guarded UPDATEs that move it, each counted, each naming its owner.
+
+    enqueue -> QUEUED -claim-> RUNNING -finish-> SUCCEEDED
+                 ^                |-----fail---> FAILED
+                 |                `-----cancel-> CANCELLED
+                 `--give_back (temporary failure, release on drain, reap of a lost worker)
+
+`attempt` never falls, and (attempt, worker) is the fencing token: the attempt alone is not unique after a restored
+backup. `now` is always the database's clock, never a bound value. Source: design/jobs.md, "The statements".
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, case, false, func, null, or_, select, true, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from modelyard.database.clock import now_ms
+from modelyard.database.session import autocommit, repeat_conflicts, transaction
+from modelyard.errors import ClaimLost
+from modelyard.jobs.attempts import LogLine, begin_attempt, end_attempt, write_lines
+from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, hold, jobs, lock_registry_rows, mine
+from modelyard.jobs.queue import JobQueue
+from modelyard.rules.jobs import FINAL, MAX_GRANTED_RELEASES, OPEN, AttemptOutcome, JobStatus, clip_message
+
+# The sentence that a cancelled job and its version show, as the row itself tells it.
+NOTHING_LEFT = "What the job worked on was deleted."
+CANCELLED_BY: ColumnElement[str] = "Cancelled by " + func.coalesce(jobs.c.cancelled_by, "an unknown actor") + "."
+
+
+@dataclass(frozen=True, slots=True)
+class EndedAttempt:
+    """What the effects are told: an attempt of `claim` ended and left the job in `status`.
+
+    `status` is final, or QUEUED when the job will be tried again. `result` is what the work returned, for SUCCEEDED.
+    """
+
+    claim: Claim
+    status: JobStatus
+    message: str = ""
+    result: Any = None
+
+
+# Changes the registry in the transaction that ends the attempt. False says that there was nothing left to change
+# (the version is deleted): the job is then CANCELLED.
+Effects = Callable[[Session, EndedAttempt], bool]
+
+
+# Prepares the registry for another try, in the transaction that queues the job again. Raises InvalidState when there is
+# nothing left to work on.
+RetryEffects = Callable[[Session, Claim], None]
+
+
+def _nothing_to_prepare(session: Session, claim: Claim) -> None:
+    """The retry effect of jobs that touch no registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The moves of jobs in one process: its engine, its queue, the registry's effects and the length of a lease."""
+
+    engine: Engine
+    queue: JobQueue
+    effects: Effects
+    lease_ms: int
+    retry_effects: RetryEffects = _nothing_to_prepare
+    # How far SQLite's file clock, shared by processes of one machine, may lag behind a busy write lock.
+    slack_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        slack = self.lease_ms // 3 if self.engine.dialect.name == "sqlite" else 0
+        object.__setattr__(self, "slack_ms", slack)
+
+    def claim(self, job_id: int, worker: str) -> Claim | None:
+        """Take a waiting job: RUNNING, one attempt charged, a lease. None when it is somebody else's, or not now."""
+        try:
+            return repeat_conflicts(lambda: self._claim(job_id, worker))
+        except IntegrityError as error:
+            # Another of the subject began in the same moment: on PostgreSQL the order of ids is not that of commits.
+            if _is_subject_taken(error):
+                return None
+            raise
+
+    def _claim(self, job_id: int, worker: str) -> Claim | None:
+        with transaction(self.engine) as session:
+            row = session.execute(
+                update(jobs)
+                .where(jobs.c.id == job_id, *claimable())
+                .values(
+                    status=JobStatus.RUNNING,
+                    attempt=jobs.c.attempt + 1,
+                    worker=worker,
+                    lease_until_ms=now_ms() + self.lease_ms,
+                    started_at_ms=func.coalesce(jobs.c.started_at_ms, now_ms()),
+                    status_message=null(),
+                    error_code=null(),
+                )
+                .returning(*CLAIM_COLUMNS)
+            ).one_or_none()
+            if row is None:
+                return None
+            claim = claim_of(row)
+            begin_attempt(session, claim)
+            return claim
+
+    def heartbeat(self, claim: Claim, progress: dict[str, Any], said: Sequence[LogLine] = ()) -> bool:
+        """Extend the lease, write `progress` (columns of `jobs`) and return whether somebody wants to cancel.
+
+        What the work `said` goes into the job's log. Raises ClaimLost when the job is not ours any more: stop, touch
+        nothing.
+        """
+        if said:
+            self._log(claim, said)
+        with autocommit(self.engine) as connection:
+            row = connection.execute(
+                update(jobs)
+                .where(*mine(claim))
+                .values(lease_until_ms=now_ms() + self.lease_ms, **progress)
+                .returning(jobs.c.cancel_requested)
+            ).one_or_none()
+        if row is None:
+            raise ClaimLost(claim.job_id, claim.attempt)
+        return bool(row.cancel_requested)
+
+    def _log(self, claim: Claim, said: Sequence[LogLine]) -> None:
+        with transaction(self.engine) as session:
+            hold(session, claim)
+            write_lines(session, claim, said)
+
+    def finish(self, claim: Claim, result: Any, said: Sequence[LogLine] = ()) -> JobStatus:
+        """End the job SUCCEEDED together with its effect; CANCELLED when the effect found nothing to change."""
+        return repeat_conflicts(lambda: self._finish(claim, result, said))
+
+    def _finish(self, claim: Claim, result: Any, said: Sequence[LogLine]) -> JobStatus:
+        with transaction(self.engine) as session:
+            self._end(session, claim, JobStatus.SUCCEEDED, None, "", said)
+            if self.effects(session, EndedAttempt(claim, JobStatus.SUCCEEDED, result=result)):
+                return JobStatus.SUCCEEDED
+            session.execute(
+                update(jobs)
+                .where(jobs.c.id == claim.job_id)
+                .values(status=JobStatus.CANCELLED, status_message=NOTHING_LEFT)
+            )
+            end_attempt(session, claim, AttemptOutcome.CANCELLED, None, NOTHING_LEFT)
+            return JobStatus.CANCELLED
+
+    def fail(self, claim: Claim, error_code: str, message: str, said: Sequence[LogLine] = ()) -> JobStatus:
+        """End the job FAILED with a reason that a person can act on, together with its effect."""
+        return repeat_conflicts(lambda: self._end_with(claim, JobStatus.FAILED, error_code, message, said))
+
+    def acknowledge_cancel(self, claim: Claim, said: Sequence[LogLine] = ()) -> JobStatus:
+        """End a running job that somebody cancelled."""
+        return repeat_conflicts(lambda: self._end_with(claim, JobStatus.CANCELLED, None, CANCELLED_BY, said))
+
+    def _end_with(
+        self,
+        claim: Claim,
+        status: JobStatus,
+        error_code: str | None,
+        message: ColumnElement[str] | str,
+        said: Sequence[LogLine],
+    ) -> JobStatus:
+        with transaction(self.engine) as session:
+            written = self._end(session, claim, status, error_code, message, said)
+            self.effects(session, EndedAttempt(claim, status, message=written))
+        return status
+
+    def _end(
+        self,
+        session: Session,
+        claim: Claim,
+        status: JobStatus,
+        error_code: str | None,
+        message: ColumnElement[str] | str,
+        said: Sequence[LogLine],
+    ) -> str:
+        """End the job and return the message as it was written."""
+        lock_registry_rows(session, claim.model_id, claim.version_id)
+        row = session.execute(
+            update(jobs)
+            .where(*mine(claim))
+            .values(
+                status=status,
+                lease_until_ms=null(),
+                finished_at_ms=now_ms(),
+                error_code=error_code,
+                status_message=clip_message(message) if isinstance(message, str) else message,
+            )
+            .returning(jobs.c.status_message)
+        ).one_or_none()
+        if row is None:
+            raise ClaimLost(claim.job_id, claim.attempt)
+        write_lines(session, claim, said)
+        end_attempt(session, claim, AttemptOutcome(status), error_code, row.status_message)
+        self.queue.wake_next(session, claim.subject)
+        return str(row.status_message)
+
+    def give_back(
+        self, claim: Claim, *, delay_ms: int, error_code: str, message: str, said: Sequence[LogLine] = ()
+    ) -> JobStatus:
+        """Return a job after a temporary failure: QUEUED with a delay, or FAILED when its attempts are used up."""
+        back = _Return(AttemptOutcome.RETRIED, delay_ms, error_code, clip_message(message), said=said)
+        return self._return_job(claim, back)
+
+    def release(self, claim: Claim, said: Sequence[LogLine] = ()) -> JobStatus:
+        """Return a job because this worker stops: QUEUED at once, one more attempt granted (up to a bound)."""
+        message = "The worker stopped; waiting for another."
+        back = _Return(AttemptOutcome.RELEASED, 0, "worker_stopped", message, grant=True, said=said)
+        return self._return_job(claim, back)
+
+    def reap(self, claim: Claim, *, delay_ms: int) -> JobStatus | None:
+        """Take a job from a worker whose lease ran out. None when it came back to life, or another sweep has it."""
+        message = "The worker that ran this job was lost."
+        try:
+            return self._return_job(claim, _Return(AttemptOutcome.LOST, delay_ms, "worker_lost", message))
+        except ClaimLost:
+            return None
+
+    def _return_job(self, claim: Claim, back: "_Return") -> JobStatus:
+        return repeat_conflicts(lambda: self._return_once(claim, back))
+
+    def _return_once(self, claim: Claim, back: "_Return") -> JobStatus:
+        reaping = back.outcome is AttemptOutcome.LOST
+        with transaction(self.engine) as session:
+            lock_registry_rows(session, claim.model_id, claim.version_id)
+            if reaping and not _lock_unless_busy(session, claim.job_id):
+                raise ClaimLost(claim.job_id, claim.attempt)
+            guards = (*mine(claim), self.overdue()) if reaping else mine(claim)
+            row = _return_statement(session, guards, back)
+            if row is None:
+                raise ClaimLost(claim.job_id, claim.attempt)
+            status = JobStatus(row.status)
+            write_lines(session, claim, back.said)
+            end_attempt(session, claim, back.outcome, back.error_code, row.status_message)
+            self.effects(session, EndedAttempt(claim, status, message=row.status_message))
+            if status in FINAL:
+                self.queue.wake_next(session, claim.subject)
+            elif back.delay_ms == 0:
+                self.queue.ring_after_commit(session, claim.kind, row.queue, claim.job_id)
+            return status
+
+    def overdue(self) -> ColumnElement[bool]:
+        """Whether a running job's lease is over; the second half catches a clock that fell back."""
+        lease = jobs.c.lease_until_ms
+        return or_(lease < now_ms() - self.slack_ms, lease > now_ms() + 2 * self.lease_ms)
+
+    def cancel(self, session: Session, job_id: int, *, by: str) -> JobStatus | None:
+        """Cancel a job inside the caller's transaction: at once while it waits, by a flag while it runs.
+
+        The caller has locked the model's and the version's row. Returns CANCELLED or RUNNING (flag set; its worker
+        acknowledges), None when the job had already ended.
+        """
+        waiting = jobs.c.status == JobStatus.QUEUED
+        row = session.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.status.in_(OPEN))
+            .values(
+                cancel_requested=true(),
+                cancelled_by=func.coalesce(jobs.c.cancelled_by, by),
+                status=case((waiting, JobStatus.CANCELLED.value), else_=jobs.c.status),
+                finished_at_ms=case((waiting, now_ms()), else_=null()),
+                # SET reads the old values: the name just given stands only in this statement.
+                status_message=case((waiting, f"Cancelled by {by}."), else_=jobs.c.status_message),
+            )
+            .returning(*CLAIM_COLUMNS, jobs.c.status, jobs.c.status_message)
+        ).one_or_none()
+        if row is None:
+            return None
+        status = JobStatus(row.status)
+        if status == JobStatus.CANCELLED:
+            claim = claim_of(row)
+            self.effects(session, EndedAttempt(claim, status, message=row.status_message))
+            self.queue.wake_next(session, claim.subject)
+        return status
+
+    def retry(self, session: Session, job_id: int) -> JobStatus | None:
+        """Queue a job again that FAILED or was CANCELLED, inside the caller's transaction; its history is kept.
+
+        The caller has locked the model's and the version's row. Returns the status that it had, None when it is not
+        over or SUCCEEDED. Raises what the kind's retry effect raises when there is nothing left to work on.
+        """
+        before = session.execute(select(jobs.c.status).where(jobs.c.id == job_id).with_for_update()).scalar()
+        row = session.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.status.in_([JobStatus.FAILED, JobStatus.CANCELLED]))
+            .values(
+                status=JobStatus.QUEUED,
+                finished_at_ms=null(),
+                cancel_requested=false(),
+                cancelled_by=null(),
+                error_code=null(),
+                status_message=null(),
+                releases=0,
+                wakes=0,
+                run_after_ms=now_ms(),
+                wake_at_ms=now_ms() + self.queue.grace_ms,
+                max_attempts=jobs.c.attempt + self.queue.attempts,
+            )
+            .returning(*CLAIM_COLUMNS, jobs.c.queue)
+        ).one_or_none()
+        if row is None:
+            return None
+        self.retry_effects(session, claim_of(row))
+        self.queue.ring_after_commit(session, row.kind, row.queue, job_id)
+        return JobStatus(before or JobStatus.FAILED)
+
+    def cancel_open_jobs(self, session: Session, version_ids: list[int], *, by: str) -> None:
+        """Cancel every open job of these versions inside the caller's transaction; for deletes."""
+        open_jobs = select(jobs.c.id).where(jobs.c.version_id.in_(version_ids), jobs.c.status.in_(OPEN))
+        for job_id in session.scalars(open_jobs.order_by(jobs.c.id)).all():
+            self.cancel(session, job_id, by=by)
+
+
+def outcome_of(engine: Engine, claim: Claim) -> JobStatus | None:
+    """Return where this attempt stands now, for a worker that did not hear of its own commit.
+
+    None when the row is another's by now.
+    """
+    with autocommit(engine) as connection:
+        row = connection.execute(
+            select(jobs.c.status).where(
+                jobs.c.id == claim.job_id, jobs.c.attempt == claim.attempt, jobs.c.worker == claim.worker
+            )
+        ).one_or_none()
+    return None if row is None else JobStatus(row.status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Return:
+    """Why and how a job goes back to the queue. `grant` says that the attempt does not count."""
+
+    outcome: AttemptOutcome
+    delay_ms: int
+    error_code: str
+    message: str
+    grant: bool = False
+    said: Sequence[LogLine] = ()
+
+
+def _return_statement(session: Session, guards: tuple[ColumnElement[bool], ...], back: _Return) -> Any:
+    # SET reads the old values, so the granted attempt stands in the comparison too.
+    granted = case((jobs.c.releases < MAX_GRANTED_RELEASES, 1), else_=0) if back.grant else 0
+    used_up = jobs.c.attempt >= jobs.c.max_attempts + granted
+    return session.execute(
+        update(jobs)
+        .where(*guards)
+        .values(
+            lease_until_ms=null(),
+            worker=null(),
+            wakes=0,
+            run_after_ms=now_ms() + back.delay_ms,
+            wake_at_ms=now_ms() + back.delay_ms,
+            max_attempts=jobs.c.max_attempts + granted,
+            releases=jobs.c.releases + granted,
+            status=case(
+                (jobs.c.cancel_requested, JobStatus.CANCELLED.value),
+                (used_up, JobStatus.FAILED.value),
+                else_=JobStatus.QUEUED.value,
+            ),
+            error_code=back.error_code,
+            status_message=case((jobs.c.cancel_requested, CANCELLED_BY), else_=back.message),
+            finished_at_ms=case((or_(jobs.c.cancel_requested, used_up), now_ms()), else_=null()),
+        )
+        .returning(jobs.c.status, jobs.c.status_message, jobs.c.queue)
+    ).one_or_none()
+
+
+def _lock_unless_busy(session: Session, job_id: int) -> bool:
+    if session.get_bind().dialect.name == "sqlite":
+        return True
+    found = session.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update(skip_locked=True))
+    return found.one_or_none() is not None
+
+
+def _is_subject_taken(error: IntegrityError) -> bool:
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    # PostgreSQL names the index; SQLite says only the column.
+    return constraint == "one_running_per_subject" or "UNIQUE constraint failed: jobs.subject" in str(error.orig)

@@ -1,0 +1,146 @@
+"""The sweep: what makes the queue forget nothing. Reaps lost jobs, fires schedules, rings for what waits.
+
+Any number of sweeps run at once, one in every worker's main process; all they do is guarded by the statements of
+`lifecycle`. Source: design/jobs.md, "The statements".
+"""
+
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import case, select, update
+from sqlalchemy.exc import DBAPIError
+
+from modelyard.database.clock import now_ms
+from modelyard.database.session import autocommit, is_outage
+from modelyard.jobs.guards import CLAIM_COLUMNS, claim_of, claimable, jobs
+from modelyard.jobs.lifecycle import Lifecycle
+from modelyard.jobs.schedules import fire_due
+from modelyard.rules.jobs import JobKind, JobStatus, backoff_s
+
+log = structlog.get_logger(__name__)
+
+# A release leaves jobs of kinds that it does not know to workers that do.
+_KNOWN = tuple(JobKind)
+_MANY = 200
+_FEW = 10
+_OVERDUE_RING_MS = 60_000
+_LONG_WAIT_S = 1.0
+
+
+class Broker(Protocol):
+    """What the sweep needs of the bell."""
+
+    def ring(self, kind: str, queue: str, job_id: int) -> bool:
+        """Wake a worker for a job; whether that worked."""
+
+    def depth(self, queue: str) -> int | None:
+        """How many messages wait in a queue; None when the broker does not answer."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """One process's sweep, a round each `period_s` seconds with jitter.
+
+    `chores` run first in each round and write something: how long they take tells whether this process waits for the
+    database, in which case it must not judge others by their leases.
+    """
+
+    lifecycle: Lifecycle
+    broker: Broker
+    period_s: float
+    chores: Sequence[Callable[[], None]] = ()
+    _last_round_s: float = field(default_factory=time.monotonic)
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweep until `stop` is set. An outage of the database costs a round, nothing else."""
+        while not stop.wait(self.period_s * random.uniform(0.75, 1.25)):  # noqa: S311 - jitter, no secret.
+            try:
+                self.round()
+            except DBAPIError as error:
+                if not is_outage(error):
+                    raise
+                log.warning("the database does not answer; this round of the sweep is left out", reason=str(error.orig))
+
+    def round(self) -> None:
+        """Do one round: chores, then reap, then fire what is due, then ring."""
+        began = time.monotonic()
+        rested = began - self._last_round_s <= 2 * max(self.period_s, 1.0)
+        self._last_round_s = began
+        for chore in self.chores:
+            chore()
+        # A sweep that was itself stopped or starved cannot tell a lost worker from a slow database.
+        if rested and time.monotonic() - began <= _LONG_WAIT_S:
+            self.reap()
+        fire_due(self.lifecycle.engine, self.lifecycle.queue)
+        self.ring()
+
+    def reap(self) -> int:
+        """Take back the jobs whose lease ran out; return how many. Each is ended in a transaction of its own."""
+        with autocommit(self.lifecycle.engine) as connection:
+            overdue = connection.execute(
+                select(*CLAIM_COLUMNS)
+                .where(jobs.c.status == JobStatus.RUNNING, self.lifecycle.overdue(), jobs.c.kind.in_(_KNOWN))
+                .order_by(jobs.c.id)
+                .limit(_MANY)
+            ).all()
+        reaped = 0
+        for row in overdue:
+            claim = claim_of(row)
+            # The first loss is most likely the worker's fault, so the job goes on at once.
+            delay_s = 0.0 if claim.attempt <= 1 else backoff_s(claim.attempt, random.random())  # noqa: S311
+            status = self.lifecycle.reap(claim, delay_ms=int(delay_s * 1000))
+            if status is not None:
+                reaped += 1
+                log.warning("a worker was lost", job_id=claim.job_id, worker=claim.worker, status=status)
+        return reaped
+
+    def ring(self) -> int:
+        """Wake workers for jobs that wait too long; return how many. No flood: an idle queue gets a large batch,
+        a busy one only what is a minute overdue."""
+        by_queue: dict[str, list[Any]] = defaultdict(list)
+        for row in self._waiting():
+            by_queue[row.queue].append(row)
+        rung = 0
+        for queue, rows in by_queue.items():
+            depth = self.broker.depth(queue)
+            if depth is None:
+                continue
+            due = rows if depth == 0 else [row for row in rows if row.overdue_ms > _OVERDUE_RING_MS][:_FEW]
+            rung += self._ring_rows(due)
+        return rung
+
+    def _waiting(self) -> Sequence[Any]:
+        with autocommit(self.lifecycle.engine) as connection:
+            return connection.execute(
+                select(jobs.c.id, jobs.c.kind, jobs.c.queue, (now_ms() - jobs.c.wake_at_ms).label("overdue_ms"))
+                .where(jobs.c.wake_at_ms <= now_ms(), jobs.c.kind.in_(_KNOWN), *claimable())
+                .order_by(jobs.c.wake_at_ms, jobs.c.id)
+                .limit(_MANY)
+            ).all()
+
+    def _ring_rows(self, rows: Sequence[Any]) -> int:
+        heard = []
+        for row in rows:
+            if not self.broker.ring(row.kind, row.queue, row.id):
+                break
+            heard.append(row.id)
+        if heard:
+            self._note_rings(heard)
+        return len(heard)
+
+    def _note_rings(self, job_ids: list[int]) -> None:
+        grace = self.lifecycle.queue.grace_ms
+        # Rings grow rarer for a job that nobody takes: its workers may be busy for hours.
+        pause = case(*((jobs.c.wakes == n, min(grace * 2**n, 60_000)) for n in range(5)), else_=max(grace, 60_000))
+        with autocommit(self.lifecycle.engine) as connection:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.QUEUED)
+                .values(wake_at_ms=now_ms() + pause, wakes=jobs.c.wakes + 1)
+            )
