@@ -1,0 +1,1 @@
+"""The use-cases, one module a noun; each runs in a transaction that its caller opened."""

@@ -1,0 +1,72 @@
+"""Reading the files of a version: where they lie, and when they were last fetched."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import or_, update
+from sqlmodel import Session, col, select
+
+from modelyard.database.clock import now_ms
+from modelyard.database.session import current_ms
+from modelyard.database.tables import Blob, ManifestBlob, ModelVersion
+from modelyard.errors import InvalidState, NotFound
+from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
+from modelyard.storage.store import StoredBlob
+
+# The time of the last download is written at most this often, so that reading stays reading.
+NOTED_EACH_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedFiles:
+    """The manifest of a version that lies in the store."""
+
+    version_id: int
+    manifest: StoredBlob
+
+
+def managed_files(session: Session, model_name: str, version: ModelVersion) -> ManagedFiles:
+    """Return where the manifest of a READY version lies.
+
+    Raises InvalidState when the version is not READY, or only its source is remembered.
+    """
+    check_ready(model_name, version.version, VersionStatus(version.status), "downloaded")
+    if version.registration_mode == RegistrationMode.REFERENCE or version.manifest_digest is None:
+        raise InvalidState(
+            f"Version {version.version} of {model_name!r} was registered by reference: "
+            f"its files are not kept here but at {version.source}"
+        )
+    return ManagedFiles(version.id, find_blob(session, version.manifest_digest, version.manifest_digest))
+
+
+def find_blob(session: Session, manifest_digest: str, digest: str) -> StoredBlob:
+    """Return where a blob lies that the manifest refers to; the manifest refers to itself. Raises NotFound."""
+    statement = (
+        select(Blob)
+        .join(ManifestBlob, (col(ManifestBlob.digest) == col(Blob.digest)) & (col(ManifestBlob.state) == Blob.state))
+        .where(col(ManifestBlob.manifest_digest) == manifest_digest, col(ManifestBlob.digest) == digest)
+    )
+    blob = session.exec(statement).one_or_none()
+    if blob is None:
+        raise NotFound("This version holds no such file.")
+    return StoredBlob(blob.digest, blob.gen, blob.size_bytes)
+
+
+def is_unnoted(session: Session, version: ModelVersion) -> bool:
+    """Whether the time of the last download is older than an hour, so that a new one wants to be written down."""
+    noted_ms = version.last_downloaded_at_ms
+    return noted_ms is None or noted_ms < current_ms(session) - NOTED_EACH_MS
+
+
+def note_download(session: Session, version_id: int) -> None:
+    """Write down that a version was fetched just now, unless another request did."""
+    session.execute(
+        update(ModelVersion)
+        .where(
+            col(ModelVersion.id) == version_id,
+            or_(
+                col(ModelVersion.last_downloaded_at_ms).is_(None),
+                col(ModelVersion.last_downloaded_at_ms) < now_ms() - NOTED_EACH_MS,
+            ),
+        )
+        .values(last_downloaded_at_ms=now_ms())
+    )

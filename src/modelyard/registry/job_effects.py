@@ -1,0 +1,177 @@
+"""What the end of a job changes in the registry, in the transaction that ends it: kind -> effects.
+
+One of the three tables in which a kind of job stands; the others are `rules/jobs.py` and `worker/tasks.py`.
+Each effect is guarded by its own WHERE, so that it happens once or not at all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlmodel import Session
+
+from modelyard.database.clock import now_ms
+from modelyard.database.tables import metadata
+from modelyard.errors import InvalidState
+from modelyard.jobs.guards import Claim
+from modelyard.jobs.lifecycle import NOTHING_LEFT, EndedAttempt
+from modelyard.registry import blobs
+from modelyard.rules.jobs import FINAL, JobKind, JobStatus
+
+versions = metadata.tables["model_versions"]
+models = metadata.tables["registered_models"]
+job_files = metadata.tables["job_files"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """What a registration stored. `size_bytes` counts each file, also those that share a blob.
+
+    `source_run_id` is the run that the tracking server named, if any.
+    """
+
+    manifest_digest: str
+    file_count: int
+    size_bytes: int
+    source_run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KindEffects:
+    """The effects of one kind; each returns False when it found nothing to change.
+
+    `retried` prepares another try, and raises InvalidState when there is nothing left to work on.
+    """
+
+    succeeded: Callable[[Session, EndedAttempt], bool]
+    failed: Callable[[Session, EndedAttempt], bool]
+    cancelled: Callable[[Session, EndedAttempt], bool]
+    retried: Callable[[Session, Claim], None]
+
+
+def apply(session: Session, ended: EndedAttempt) -> bool:
+    """Run the effects of an attempt that ended; what it leased is let go whatever the outcome.
+
+    The leases go last, since a manifest takes its references from them.
+    """
+    claim = ended.claim
+    changed = True
+    if ended.status in FINAL:
+        effects = EFFECTS[JobKind(claim.kind)]
+        effect = {
+            JobStatus.SUCCEEDED: effects.succeeded,
+            JobStatus.FAILED: effects.failed,
+            JobStatus.CANCELLED: effects.cancelled,
+        }[ended.status]
+        changed = effect(session, ended)
+    blobs.drop_leases(session, job_id=claim.job_id, attempt=claim.attempt, final=ended.status in FINAL)
+    return changed
+
+
+def apply_retry(session: Session, claim: Claim) -> None:
+    """Prepare the registry for another try of a job. Raises InvalidState when there is nothing left to work on."""
+    EFFECTS[JobKind(claim.kind)].retried(session, claim)
+
+
+def _version_ready(session: Session, ended: EndedAttempt) -> bool:
+    stored: StoredVersion = ended.result
+    claim = ended.claim
+    blobs.record_manifest(
+        session,
+        stored.manifest_digest,
+        file_count=stored.file_count,
+        size_bytes=stored.size_bytes,
+        job_id=claim.job_id,
+        attempt=claim.attempt,
+    )
+    ready = _move_pending_version(
+        session,
+        ended,
+        versions.c.deleted_at_ms.is_(None),
+        status="READY",
+        status_message="",
+        manifest_digest=stored.manifest_digest,
+        size_bytes=stored.size_bytes,
+        file_count=stored.file_count,
+        run_id=func.coalesce(func.nullif(versions.c.run_id, ""), stored.source_run_id),
+    )
+    if not ready:
+        # Deleted while it was copied. Nothing is PENDING without an open job, in the trash neither.
+        _move_pending_version(session, ended, status="FAILED_REGISTRATION", status_message=NOTHING_LEFT)
+    upload = claim.arguments.get("upload_folder")
+    if ready and upload is not None:
+        blobs.forget_uploads(session, actor_name=claim.requested_by, folder=upload)
+    return ready
+
+
+def _version_failed(session: Session, ended: EndedAttempt) -> bool:
+    return _move_pending_version(session, ended, status="FAILED_REGISTRATION", status_message=ended.message)
+
+
+def _move_pending_version(
+    session: Session, ended: EndedAttempt, *conditions: ColumnElement[bool], **values: object
+) -> bool:
+    claim = ended.claim
+    moved = session.execute(
+        update(versions)
+        .where(versions.c.id == claim.version_id, versions.c.status == "PENDING_REGISTRATION", *conditions)
+        .values(updated_at_ms=now_ms(), **values)
+    )
+    _count_change(session, claim)
+    return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def _count_change(session: Session, claim: Claim) -> None:
+    session.execute(
+        update(models).where(models.c.id == claim.model_id).values(change_counter=models.c.change_counter + 1)
+    )
+
+
+def _version_pending_again(session: Session, claim: Claim) -> None:
+    moved = session.execute(
+        update(versions)
+        .where(
+            versions.c.id == claim.version_id,
+            versions.c.status == "FAILED_REGISTRATION",
+            versions.c.deleted_at_ms.is_(None),
+        )
+        .values(status="PENDING_REGISTRATION", status_message="", updated_at_ms=now_ms())
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise InvalidState("The version of this job was deleted, so there is nothing to try again.")
+    _count_change(session, claim)
+    if "upload_folder" in claim.arguments:
+        _hold_uploads_again(session, claim)
+
+
+def _hold_uploads_again(session: Session, claim: Claim) -> None:
+    """Take the job's leases on its uploaded files again; they were let go when it ended."""
+    files = session.scalars(select(job_files.c.digest).where(job_files.c.job_id == claim.job_id)).all()
+    digests = set(files)
+    if blobs.touch(session, digests) != len(digests):
+        raise InvalidState("The uploaded files are gone; upload and register again.")
+    blobs.lease(session, digests, job_id=claim.job_id, attempt=blobs.JOB_ITSELF)
+
+
+def _nothing(session: Session, ended: EndedAttempt) -> bool:
+    return True
+
+
+def _nothing_to_prepare(session: Session, claim: Claim) -> None:
+    pass
+
+
+# What such a job does, it writes itself while it runs.
+_WITHOUT_EFFECTS = KindEffects(succeeded=_nothing, failed=_nothing, cancelled=_nothing, retried=_nothing_to_prepare)
+
+EFFECTS: dict[JobKind, KindEffects] = {
+    JobKind.REGISTER_VERSION: KindEffects(
+        succeeded=_version_ready,
+        failed=_version_failed,
+        cancelled=_version_failed,
+        retried=_version_pending_again,
+    ),
+    JobKind.ARCHIVE_VERSIONS: _WITHOUT_EFFECTS,
+    JobKind.PRUNE_JOBS: _WITHOUT_EFFECTS,
+    JobKind.PROBE: _WITHOUT_EFFECTS,
+}

@@ -1,0 +1,169 @@
+"""Model versions: registered, found, changed, deleted."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from modelyard.database.session import current_ms
+from modelyard.database.tables import ModelVersion, RegisteredModel, public_id
+from modelyard.errors import LimitReached, NotFound
+from modelyard.jobs.lifecycle import Lifecycle
+from modelyard.registry import access, activities
+from modelyard.registry.access import Actor
+from modelyard.registry.origins import copy_of_version, enqueue_copy
+from modelyard.registry.registered_models import find_registered_model, note_change, read_registered_model
+from modelyard.registry.registration import NewVersion, Origin, Remembered
+from modelyard.registry.tags import add_version_tags
+from modelyard.rules.activities import ActivityType
+from modelyard.rules.permissions import Level
+from modelyard.rules.sources import RegisteredVersion
+from modelyard.rules.stages import Stage, check_version_deletable
+from modelyard.rules.texts import check_description
+from modelyard.rules.versions import MAX_VERSION, RegistrationMode, VersionStatus, check_not_pending
+
+
+def create_model_version(
+    session: Session,
+    actor: Actor,
+    wish: NewVersion,
+    origin: Origin,
+    *,
+    lifecycle: Lifecycle,
+    max_pending: int = 0,
+    new_id: str | None = None,
+) -> ModelVersion:
+    """Give a model its next version: READY when there is nothing to copy, else PENDING with a job.
+
+    `max_pending` is the most versions that may be PENDING at once, 0 for any number; `new_id` the public id to give.
+    Raises NotFound, PermissionDenied, InvalidState or SourceRefused for an origin that cannot be copied, LimitReached.
+    """
+    model = find_registered_model(session, wish.name, lock=True)
+    access.require(session, actor, model, Level.CAN_EDIT)
+    version = _next_version(session, actor, model, wish, new_id or public_id())
+    if isinstance(origin, Remembered):
+        version.status, version.registration_mode = VersionStatus.READY, RegistrationMode.REFERENCE
+    elif isinstance(origin, RegisteredVersion):
+        copy_of_version(session, actor, version, origin)
+    else:
+        _check_pending_limit(session, max_pending)
+    session.add(version)
+    session.flush()
+    add_version_tags(session, version, wish.tags)
+    activities.record(session, actor, ActivityType.CREATED_VERSION, model, version, at_ms=version.created_at_ms)
+    if not isinstance(origin, Remembered | RegisteredVersion):
+        enqueue_copy(session, actor, version, origin, queue=lifecycle.queue)
+    return version
+
+
+def find_model_version(session: Session, model: RegisteredModel, number: int) -> ModelVersion:
+    """Return the living version `number` of `model`. Raises NotFound."""
+    statement = select(ModelVersion).where(
+        col(ModelVersion.model_id) == model.id,
+        col(ModelVersion.version) == number,
+        col(ModelVersion.deleted_at_ms).is_(None),
+    )
+    version = session.exec(statement).one_or_none() if number <= MAX_VERSION else None
+    if version is None:
+        raise NotFound(f"Model Version (name={model.name}, version={number}) not found.")
+    return version
+
+
+def read_model_version(session: Session, actor: Actor, name: str, number: int) -> tuple[RegisteredModel, ModelVersion]:
+    """Return a version and its model to somebody who may see them. Raises NotFound, PermissionDenied."""
+    model = read_registered_model(session, actor, name)
+    return model, find_model_version(session, model, number)
+
+
+def version_of_id(session: Session, actor: Actor, identity: str) -> tuple[RegisteredModel, ModelVersion]:
+    """Return the living version with this public id, and its model. Raises NotFound, PermissionDenied."""
+    statement = (
+        select(RegisteredModel, ModelVersion)
+        .join(ModelVersion, col(ModelVersion.model_id) == col(RegisteredModel.id))
+        .where(col(ModelVersion.public_id) == identity, col(ModelVersion.deleted_at_ms).is_(None))
+    )
+    found = session.exec(statement).one_or_none()
+    if found is None:
+        raise NotFound("There is no such model version, or it was deleted.")
+    model, version = found
+    access.require(session, actor, model, Level.CAN_READ)
+    return model, version
+
+
+def update_model_version(session: Session, actor: Actor, name: str, number: int, *, description: str) -> ModelVersion:
+    """Replace a version's description, whatever its status. Raises NotFound, PermissionDenied, InvalidValue."""
+    check_description(description)
+    model = find_registered_model(session, name, lock=True)
+    access.require(session, actor, model, Level.CAN_EDIT)
+    version = find_model_version(session, model, number)
+    now = current_ms(session)
+    version.description, version.updated_at_ms = description, now
+    note_change(model, at_ms=now)
+    activities.record(session, actor, ActivityType.UPDATED_VERSION, model, version, at_ms=now)
+    session.flush()
+    return version
+
+
+def delete_model_version(session: Session, actor: Actor, name: str, number: int, *, lifecycle: Lifecycle) -> None:
+    """Hide a version at once; its number is never given out again.
+
+    Raises NotFound, PermissionDenied, InvalidState in Staging and Production and while it is being registered.
+    """
+    model = find_registered_model(session, name, lock=True)
+    access.require(session, actor, model, Level.CAN_MANAGE)
+    version = find_model_version(session, model, number)
+    check_version_deletable(name, number, Stage(version.stage))
+    check_not_pending(name, number, VersionStatus(version.status))
+    now = current_ms(session)
+    lifecycle.cancel_open_jobs(session, [version.id], by=actor.name)
+    version.deleted_at_ms, version.deleted_by = now, actor.name
+    note_change(model, at_ms=now)
+    activities.record(session, actor, ActivityType.DELETED_VERSION, model, version, at_ms=now)
+    session.flush()
+
+
+def status_of(session: Session, version_id: int) -> str | None:
+    """Return a version's status and nothing else: what is asked again and again while a copy runs."""
+    return session.exec(select(ModelVersion.status).where(col(ModelVersion.id) == version_id)).one_or_none()
+
+
+def names_of(session: Session, versions: Sequence[ModelVersion]) -> dict[int, str]:
+    """Return row id of a model -> its name, for the models of these versions."""
+    ids = {version.model_id for version in versions}
+    rows = session.exec(select(RegisteredModel.id, RegisteredModel.name).where(col(RegisteredModel.id).in_(ids)))
+    return dict(rows.all())
+
+
+def _next_version(
+    session: Session, actor: Actor, model: RegisteredModel, wish: NewVersion, identity: str
+) -> ModelVersion:
+    now = current_ms(session)
+    version = ModelVersion(
+        public_id=identity,
+        model_id=model.id,
+        version=model.next_version,
+        source=wish.source,
+        description=wish.description,
+        run_id=wish.run_id,
+        run_link=wish.run_link,
+        logged_model_id=wish.logged_model_id,
+        created_by=actor.name,
+        created_at_ms=now,
+        updated_at_ms=now,
+        stage_changed_at_ms=now,
+    )
+    model.next_version += 1
+    note_change(model, at_ms=now)
+    return version
+
+
+def _check_pending_limit(session: Session, most: int) -> None:
+    if not most:
+        return
+    pending = session.exec(
+        select(func.count())
+        .select_from(ModelVersion)
+        .where(col(ModelVersion.status) == VersionStatus.PENDING, col(ModelVersion.deleted_at_ms).is_(None))
+    ).one()
+    if pending >= most:
+        raise LimitReached(f"{pending} versions are being registered; at most {most} may be at once. Wait for one.")

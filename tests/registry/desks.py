@@ -1,0 +1,102 @@
+"""Use-cases on a real database, without web and without workers: jobs are enqueued and stay so."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+from sqlmodel import Session
+
+from modelyard.database.session import reading, transaction
+from modelyard.database.tables import Activity, Job, Manifest, ModelVersion, RegisteredModel, metadata
+from modelyard.jobs.lifecycle import Lifecycle
+from modelyard.jobs.queue import JobQueue
+from modelyard.registry import job_effects
+from modelyard.registry.access import Actor
+from modelyard.registry.model_versions import create_model_version
+from modelyard.registry.registered_models import create_registered_model
+from modelyard.registry.registration import NewVersion, Origin, origin_of
+from modelyard.registry.transitions import transition_model_version_stage
+from modelyard.rules.stages import Stage
+from modelyard.rules.versions import RegistrationMode
+
+ANN = Actor("ann", is_admin=True)
+STRANGER = Actor("stranger")
+MANIFEST = "a" * 64
+
+
+@dataclass
+class Desk:
+    """A registry, its queue, and short ways to what a test is given."""
+
+    engine: Engine
+    rings: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.queue = JobQueue(ring=lambda kind, queue, job_id: self.rings.append(job_id))
+        self.lifecycle = Lifecycle(self.engine, self.queue, effects=job_effects.apply, lease_ms=30_000)
+
+    def model(self, name: str = "m", **options: Any) -> RegisteredModel:
+        """Create a model."""
+        with transaction(self.engine) as session:
+            return create_registered_model(session, ANN, name, **options)
+
+    def create(self, session: Session, wish: NewVersion, origin: Origin, **options: Any) -> ModelVersion:
+        """Create a version in a transaction of the test's."""
+        return create_model_version(session, ANN, wish, origin, lifecycle=self.lifecycle, **options)
+
+    def pending(self, name: str = "m", source: str = "/data/model", **options: Any) -> ModelVersion:
+        """Register a version whose copy has not begun."""
+        wish = NewVersion(name=name, source=source, **options)
+        origin = origin_of(wish, mode=RegistrationMode.COPY, vet=lambda source: None)
+        with transaction(self.engine) as session:
+            return self.create(session, wish, origin)
+
+    def ready(self, name: str = "m", *, stage: Stage | None = None, **options: Any) -> ModelVersion:
+        """Register a version and make it READY, as the end of its job would."""
+        version = self.pending(name, **options)
+        with transaction(self.engine) as session:
+            if session.get(Manifest, MANIFEST) is None:
+                session.add(Manifest(digest=MANIFEST, file_count=2, size_bytes=30))
+                session.flush()
+            session.execute(
+                update(ModelVersion)
+                .where(ModelVersion.id == version.id)
+                .values(status="READY", manifest_digest=MANIFEST, file_count=2, size_bytes=30)
+            )
+            session.execute(
+                update(metadata.tables["jobs"])
+                .where(metadata.tables["jobs"].c.version_id == version.id)
+                .values(status="SUCCEEDED", finished_at_ms=1)
+            )
+        return self.move(name, version.version, stage) if stage else self.version(name, version.version)
+
+    def move(self, name: str, number: int, to: Stage, *, archive_existing: bool = False) -> ModelVersion:
+        """Move a version to a stage."""
+        with transaction(self.engine) as session:
+            return transition_model_version_stage(
+                session, ANN, name, number, to=to, archive_existing=archive_existing, queue=self.queue
+            )
+
+    def version(self, name: str = "m", number: int = 1) -> ModelVersion:
+        """Return a version's row as it is now, deleted or not."""
+        statement = select(ModelVersion).join(RegisteredModel, RegisteredModel.id == ModelVersion.model_id)
+        with reading(self.engine) as session:
+            found = session.scalars(statement.where(RegisteredModel.name == name, ModelVersion.version == number))
+            return found.one()
+
+    def stages(self, name: str = "m") -> dict[int, str]:
+        """Return number -> stage of a model's versions."""
+        with reading(self.engine) as session:
+            model = session.scalars(select(RegisteredModel).where(RegisteredModel.name == name)).one()
+            versions = session.scalars(select(ModelVersion).where(ModelVersion.model_id == model.id))
+            return {version.version: version.stage for version in versions}
+
+    def jobs(self) -> list[Job]:
+        """Return every job's row, oldest first."""
+        with reading(self.engine) as session:
+            return list(session.scalars(select(Job).order_by(Job.id)))
+
+    def activities(self) -> list[Activity]:
+        """Return every activity, oldest first."""
+        with reading(self.engine) as session:
+            return list(session.scalars(select(Activity).order_by(Activity.id)))
