@@ -1,0 +1,104 @@
+"""What the sweep does besides jobs: saying that this worker is there, and clearing away what nobody owns."""
+
+import os
+import socket
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import delete, select
+from sqlmodel import Session
+
+from modelyard import __version__
+from modelyard.database.clock import now_ms
+from modelyard.database.session import reading, transaction
+from modelyard.database.tables import metadata
+from modelyard.jobs.guards import jobs
+from modelyard.registry import blobs
+from modelyard.rules.jobs import JobStatus
+from modelyard.storage.store import LocalStore, Staging
+from modelyard.worker.context import Context
+
+log = structlog.get_logger(__name__)
+
+workers = metadata.tables["workers"]
+idempotency_keys = metadata.tables["idempotency_keys"]
+
+DAY_S = 24 * 3600
+DAY_MS = DAY_S * 1000
+HOUR_MS = DAY_MS // 24
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A chore: enters this worker's main process into `workers`, and forgets those not seen for an hour."""
+
+    context: Context
+    name: str
+    queues: tuple[str, ...]
+    concurrency: int
+
+    def __call__(self) -> None:
+        """Say once that this worker is there."""
+        row = {
+            "name": self.name,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "queues": ",".join(self.queues),
+            "concurrency": self.concurrency,
+            "software_version": __version__,
+            "started_at_ms": now_ms(),
+            "seen_at_ms": now_ms(),
+        }
+        with transaction(self.context.engine) as session:
+            upsert = blobs.insert_or(session, workers).values(row)
+            session.execute(upsert.on_conflict_do_update(index_elements=["name"], set_={"seen_at_ms": now_ms()}))
+            session.execute(delete(workers).where(workers.c.seen_at_ms < now_ms() - HOUR_MS))
+
+
+@dataclass(slots=True)
+class Cleaning:
+    """A chore: every `every` rounds removes old idempotency keys, expired uploads and staging without an owner."""
+
+    context: Context
+    every: int = 12
+    _rounds: int = 0
+
+    def __call__(self) -> None:
+        """Count a round, and clean when it is time."""
+        self._rounds += 1
+        if self._rounds % self.every != 1:
+            return
+        with transaction(self.context.engine) as session:
+            session.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at_ms < now_ms() - DAY_MS))
+            blobs.expire_uploads(session)
+        remove_lost_staging(self.context)
+
+
+def remove_lost_staging(context: Context) -> list[str]:
+    """Remove staging folders whose attempt is over; return their names.
+
+    The folders are listed first and the database is asked then: a folder made in between is not judged by an older
+    answer.
+    """
+    store: LocalStore = context.store
+    staging = store.list_staging()
+    if not staging:
+        return []
+    with reading(context.engine) as session:
+        lost = [folder.name for folder in staging if not _is_owned(session, folder)]
+    for name in lost:
+        store.remove_staging(name)
+        log.info("removed a staging folder that nobody owns", folder=name)
+    return lost
+
+
+def _is_owned(session: Session, folder: Staging) -> bool:
+    if folder.job_id == 0:
+        # An upload through the web belongs to its request, which no row tells of.
+        return folder.age_s < DAY_S
+    row = session.execute(
+        select(jobs.c.id).where(
+            jobs.c.id == folder.job_id, jobs.c.attempt == folder.attempt, jobs.c.status == JobStatus.RUNNING
+        )
+    ).one_or_none()
+    return row is not None

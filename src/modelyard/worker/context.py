@@ -1,0 +1,49 @@
+"""What the work of a job may use; made in each child of a worker after the fork."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import Engine
+
+from modelyard.jobs.guards import Claim
+from modelyard.jobs.lifecycle import Lifecycle
+from modelyard.storage.roots import SourceRoots
+from modelyard.storage.store import LocalStore
+from modelyard.storage.tracking import TrackingServer
+from modelyard.storage.tree import Limits
+from modelyard.worker.drain import DrainFlag
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of one worker child.
+
+    `trust_ms` is how long a stored blob is believed without being hashed again, `job_days`
+    how long a job is kept after its end."""
+
+    engine: Engine
+    lifecycle: Lifecycle
+    store: LocalStore
+    roots: SourceRoots
+    tracking: TrackingServer | None
+    limits: Limits
+    drain: DrainFlag
+    stall_s: float
+    trust_ms: int
+    job_days: int = 30
+
+
+class Pulse(Protocol):
+    """What the work calls between its pieces (`worker/heart.py`); it raises when the work must stop."""
+
+    def __call__(self, **progress: Any) -> None:
+        """Say that the work moves, and how far it is: columns of `jobs`."""
+
+    def say(self, text: str, level: str = "info") -> None:
+        """Add a line to the job's log."""
+
+
+# Does the work of a claim and returns what its effect needs. Raises TemporaryFailure to be tried again, any other
+# ModelyardError to fail for good.
+Work = Callable[[Context, Claim, Pulse], Any]
