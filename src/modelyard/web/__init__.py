@@ -1,0 +1,1 @@
+"""What a web process runs: the wire dialects and the native API."""

@@ -1,0 +1,108 @@
+"""The table of contents: every route of the wire, and who answers it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from flask import Flask, Response
+
+from modelyard.database.session import repeat_conflicts
+from modelyard.web.api import artifacts, dbfs, downloads, model_versions, registered_models, service
+from modelyard.web.json_answers import json_answer
+
+Handler: TypeAlias = Callable[..., Mapping[str, Any] | Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and path, and the function that answers. `open` ones need no credentials.
+
+    `repeatable` handlers run again after a deadlock; those that read a streamed body cannot.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    open: bool = False
+    repeatable: bool = True
+
+
+# mlflow 1.x asks below `preview`, web pages below `ajax-api`.
+PREFIXES = ("/api/2.0/mlflow", "/api/2.0/preview/mlflow", "/ajax-api/2.0/mlflow")
+
+# Mounted below each of the prefixes.
+REGISTRY = [
+    Route("POST", "/registered-models/create", registered_models.create),
+    Route("GET", "/registered-models/get", registered_models.get),
+    Route("PATCH", "/registered-models/update", registered_models.update),
+    Route("DELETE", "/registered-models/delete", registered_models.delete),
+    Route("GET", "/registered-models/search", registered_models.search),
+    Route("GET", "/registered-models/list", registered_models.list_all),
+    Route("POST", "/registered-models/get-latest-versions", registered_models.get_latest_versions),
+    Route("GET", "/registered-models/get-latest-versions", registered_models.get_latest_versions),
+    Route("POST", "/model-versions/create", model_versions.create),
+    Route("GET", "/model-versions/get", model_versions.get),
+    Route("PATCH", "/model-versions/update", model_versions.update),
+    Route("DELETE", "/model-versions/delete", model_versions.delete),
+    Route("GET", "/model-versions/search", model_versions.search),
+    Route("POST", "/model-versions/transition-stage", model_versions.transition_stage),
+    Route("GET", "/model-versions/get-download-uri", downloads.get_download_uri),
+    Route("GET", "/model-versions/list-artifacts", downloads.list_artifacts),
+    Route("GET", "/model-versions/get-signed-download-uri", downloads.get_signed_download_uri),
+]
+
+FILES = [
+    Route("GET", "/api/2.0/mlflow-artifacts/artifacts", artifacts.list_folder),
+    Route("GET", "/api/2.0/mlflow-artifacts/artifacts/<path:path>", artifacts.get_file),
+    Route("PUT", "/api/2.0/mlflow-artifacts/artifacts/<path:path>", artifacts.refuse_change),
+    Route("DELETE", "/api/2.0/mlflow-artifacts/artifacts/<path:path>", artifacts.refuse_change),
+    Route("POST", "/api/2.0/mlflow-artifacts/mpu/<operation>/<path:path>", artifacts.refuse_multipart),
+    Route("GET", "/api/2.0/mlflow-artifacts/presigned/<path:path>", artifacts.refuse_presigned),
+    # The link carries its own proof: clients fetch it without credentials.
+    Route("GET", f"{downloads.SIGNED_FILES}/<version_id>", artifacts.get_signed_file, open=True),
+    Route("GET", "/api/2.0/dbfs/list", dbfs.list_folder),
+    Route("GET", "/api/2.0/dbfs/get-status", dbfs.get_status),
+    Route("POST", "/dbfs/<path:path>", dbfs.upload, repeatable=False),
+]
+
+SERVICE = [
+    Route("GET", "/health", service.health, open=True),
+    Route("GET", "/readyz", service.readyz, open=True),
+    Route("GET", "/version", service.version, open=True),
+    Route("GET", "/metrics", service.metrics, open=True),
+    Route("GET", "/api/3.0/mlflow/server-info", service.server_info, open=True),
+    Route("GET", "/ajax-api/3.0/mlflow/server-info", service.server_info, open=True),
+    Route("GET", "/.well-known/databricks-config", service.databricks_config, open=True),
+]
+
+
+def mount(app: Flask) -> frozenset[str]:
+    """Add every route to `app`; return the endpoints that need no credentials."""
+    mounted = [(prefix, route) for prefix in PREFIXES for route in REGISTRY]
+    mounted += [("", route) for route in FILES + SERVICE]
+    for prefix, route in mounted:
+        app.add_url_rule(
+            prefix + route.path,
+            endpoint=_endpoint(prefix, route),
+            view_func=_view(route),
+            methods=[route.method],
+            provide_automatic_options=False,
+        )
+    return frozenset(_endpoint(prefix, route) for prefix, route in mounted if route.open)
+
+
+def _endpoint(prefix: str, route: Route) -> str:
+    return f"{route.method} {prefix}{route.path}"
+
+
+def _view(route: Route) -> Callable[..., Response]:
+    """Return the handler as Flask calls it: repeated on conflicts here and nowhere else, its answer made JSON."""
+
+    def view(**path_parameters: str) -> Response:
+        def handle() -> Mapping[str, Any] | Response:
+            return route.handler(**path_parameters)
+
+        answer = repeat_conflicts(handle) if route.repeatable else handle()
+        return answer if isinstance(answer, Response) else json_answer(answer)
+
+    return view

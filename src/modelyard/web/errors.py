@@ -1,0 +1,79 @@
+"""Errors as answers: every failure leaves as the contract's JSON, with a code that old clients know."""
+
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from flask import Flask, Response
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from modelyard.database.session import is_outage
+from modelyard.errors import BodyTooLarge, EndpointNotFound, MethodNotAllowed, ModelyardError, Unavailable
+from modelyard.web.json_answers import json_answer
+from modelyard.web.request_ids import request_id
+
+RETRY_AFTER_S: Final = 2
+_TRANSIENT: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+log = structlog.get_logger(__name__)
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Let `app` answer every failure in JSON."""
+    app.register_error_handler(ModelyardError, _answer_modelyard_error)
+    app.register_error_handler(HTTPException, _answer_http_exception)
+    app.register_error_handler(SQLAlchemyError, _answer_database_error)
+    app.register_error_handler(InternalServerError, _answer_bug)
+
+
+def _answer_modelyard_error(error: ModelyardError) -> Response:
+    if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _answer_bug(error)
+    return _answer(error.http_status, error.error_code, error.message)
+
+
+def _answer_http_exception(error: HTTPException) -> Response:
+    """Answer what Flask and Werkzeug raise by themselves."""
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    match status:
+        case HTTPStatus.NOT_FOUND:
+            return _answer_modelyard_error(EndpointNotFound("There is no such endpoint."))
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            answer = _answer_modelyard_error(MethodNotAllowed("This endpoint does not take this method."))
+            answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            return answer
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return _answer_modelyard_error(BodyTooLarge("The request's body is too large for this endpoint."))
+        case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return _answer(status, "INVALID_PARAMETER_VALUE", "The file has no such range.")
+        case _ if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _answer(status, "BAD_REQUEST", error.description or HTTPStatus(status).phrase)
+        case _:
+            return _answer_bug(error)
+
+
+def _answer_database_error(error: SQLAlchemyError) -> Response:
+    if is_outage(error) or isinstance(error, NoFreeConnection):
+        log.warning("the database does not answer", reason=str(error).splitlines()[0])
+        return _answer_modelyard_error(Unavailable("The database does not answer. Nothing was done."))
+    return _answer_bug(error)
+
+
+def _answer_bug(error: BaseException) -> Response:
+    """Log a bug of ours whole, show its number only."""
+    cause = getattr(error, "original_exception", None) or error
+    log.error("a request failed by a bug", exc_info=cause)
+    text = f"Modelyard failed to answer; the operator finds the reason in the log under {request_id()}."
+    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", text)
+
+
+def _answer(status: int, error_code: str, message: str) -> Response:
+    answer = json_answer({"error_code": error_code, "message": message}, status)
+    if status in _TRANSIENT:
+        # Without it the plain client waits by its own rule, which begins with no pause at all.
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = 'Basic realm="modelyard"'
+    return answer

@@ -1,0 +1,70 @@
+"""Sending a stored file: whole or a range of it, in pieces, with its digest as ETag."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from urllib.parse import quote
+
+from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.http import is_resource_modified
+
+from modelyard.storage.store import LocalStore, OpenBlob, StoredBlob
+
+# granian passes pieces on as they are; larger ones only cost memory.
+PIECE_BYTES = 256 * 1024
+
+
+def file_answer(store: LocalStore, blob: StoredBlob, *, file_name: str) -> Response:
+    """Return the answer to a GET or HEAD of a stored file.
+
+    Its length is always announced: a file that ends too soon must look broken to the client, never short.
+    Raises NotFound when the blob is gone.
+    """
+    etag = f'"{blob.digest}"'
+    if not is_resource_modified(request.environ, etag=etag):
+        return Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
+    wanted = _wanted_range(blob.size_bytes, etag)
+    start, end = wanted or (0, blob.size_bytes)
+    opened = store.open_blob(blob.digest, blob.gen, blob.size_bytes)
+    answer = Response(
+        _pieces(opened, start, end) if request.method == "GET" else b"",
+        status=HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK,
+        # Guessed types would let a model's HTML run as a page of this server.
+        mimetype="application/octet-stream",
+        direct_passthrough=True,
+    )
+    answer.call_on_close(opened.close)
+    answer.headers["ETag"] = etag
+    answer.headers["Accept-Ranges"] = "bytes"
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file_name, safe='')}"
+    answer.headers["Content-Length"] = str(end - start)
+    if wanted:
+        answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{blob.size_bytes}"
+    return answer
+
+
+def _wanted_range(size_bytes: int, etag: str) -> tuple[int, int] | None:
+    """Return the first byte wanted and the one behind the last; None for the whole file.
+
+    Several ranges, other units and a range of a file that has changed since are answered by the whole file, as HTTP
+    allows. Raises RequestedRangeNotSatisfiable.
+    """
+    asked = request.range
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+        return None
+    if request.headers.get("If-Range", etag) != etag:
+        return None
+    found = asked.range_for_length(size_bytes)
+    if found is None:
+        raise RequestedRangeNotSatisfiable(length=size_bytes)
+    return found
+
+
+def _pieces(blob: OpenBlob, start: int, end: int) -> Iterator[bytes]:
+    while start < end:
+        piece = blob.read_at(start, min(PIECE_BYTES, end - start))
+        if not piece:
+            raise EOFError(f"a blob ended at {start} instead of {end} bytes")
+        start += len(piece)
+        yield piece

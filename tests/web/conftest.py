@@ -1,0 +1,40 @@
+"""A web process without a server, on SQLite and then on PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelyard.runtime import Runtime
+from modelyard.settings import Settings
+from tests.web.yards import Yard
+
+
+@pytest.fixture
+def open_yard(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Yard]]:
+    """A function that opens a yard with the settings given, on SQLite and then on PostgreSQL."""
+    opened: list[Runtime] = []
+
+    def open_one(**settings: Any) -> Yard:
+        (tmp_path / "sources").mkdir(exist_ok=True)
+        defaults = {
+            "home": tmp_path / "home",
+            "database_url": database_url,
+            "source_roots": str(tmp_path / "sources"),
+            "create_wait_s": 0,
+        }
+        runtime = Runtime.open(Settings(**{**defaults, **settings}))
+        opened.append(runtime)
+        return Yard(runtime, tmp_path)
+
+    yield open_one
+    for runtime in opened:
+        runtime.store.close()
+        runtime.engine.dispose()
+
+
+@pytest.fixture
+def yard(open_yard: Callable[..., Yard]) -> Yard:
+    """A yard with the settings of a laptop, but with creates that do not wait."""
+    return open_yard()

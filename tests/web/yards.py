@@ -1,0 +1,110 @@
+"""A web process without a server: Flask's own client before a real database and a real store, and a worker at hand."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, select
+from werkzeug.test import TestResponse
+
+from modelyard.database.session import reading
+from modelyard.database.tables import Job
+from modelyard.rules.jobs import JobKind, JobStatus
+from modelyard.runtime import Runtime
+from modelyard.web.app import create_app
+from modelyard.worker import runner
+from modelyard.worker.context import Context
+from modelyard.worker.drain import DrainFlag
+from modelyard.worker.tasks import WORK
+
+PREFIX = "/api/2.0/mlflow"
+UPLOADS = "/databricks/mlflow/tmp-external-source"
+
+
+@dataclass
+class Yard:
+    """An application, its client, and a worker that runs when the test says so."""
+
+    runtime: Runtime
+    folder: Path
+    client: FlaskClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.app: Flask = create_app(self.runtime)
+        self.client = self.app.test_client()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the application."""
+        return self.runtime.engine
+
+    def send(self, method: str, route: str, body: Any = None, **options: Any) -> TestResponse:
+        """Send a request to a registry route, or to any path that begins with a slash."""
+        path = route if route.startswith("/") else f"{PREFIX}/{route}"
+        arguments = {"json": body} if body is not None else {}
+        return self.client.open(path, method=method, **arguments, **options)
+
+    def call(self, method: str, route: str, body: Any = None, **query: Any) -> Any:
+        """Send a request that must succeed; return its JSON."""
+        answer = self.send(method, route, body, query_string=query or None)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.get_json()
+
+    def refused(self, method: str, route: str, body: Any = None, **query: Any) -> tuple[int, str]:
+        """Send a request that must fail; return its status and error code."""
+        answer = self.send(method, route, body, query_string=query or None)
+        assert answer.status_code >= 400, answer.get_data(as_text=True)
+        document = answer.get_json()
+        assert document["message"]
+        return answer.status_code, document["error_code"]
+
+    def model_folder(self, name: str = "model", **files: bytes) -> Path:
+        """Write a folder that may be registered: an MLmodel and these files."""
+        folder = self.folder / "sources" / name
+        for path, content in {"MLmodel": b"flavors: {}\n", **files}.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        return folder
+
+    def register(self, name: str = "m", *, source: Path | str | None = None, **fields: Any) -> dict[str, Any]:
+        """Register a version, making the model where it is missing; return the version as the answer shows it."""
+        self.send("POST", "registered-models/create", {"name": name})
+        body = {"name": name, "source": str(source or self.model_folder()), **fields}
+        version: dict[str, Any] = self.call("POST", "model-versions/create", body)["model_version"]
+        return version
+
+    def ready(self, name: str = "m", *, stage: str | None = None, **options: Any) -> str:
+        """Register a version and let the worker copy it, then move it to a stage; return its number."""
+        number = str(self.register(name, **options)["version"])
+        self.work()
+        if stage:
+            self.call("POST", "model-versions/transition-stage", {"name": name, "version": number, "stage": stage})
+        return number
+
+    def version(self, name: str = "m", number: str = "1") -> dict[str, Any]:
+        """Return a version as it is shown now."""
+        shown: dict[str, Any] = self.call("GET", "model-versions/get", name=name, version=number)["model_version"]
+        return shown
+
+    def work(self) -> list[JobStatus | None]:
+        """Run every job that waits, one attempt each, as a worker would."""
+        context = Context(
+            engine=self.engine,
+            lifecycle=self.runtime.lifecycle,
+            store=self.runtime.store,
+            roots=self.runtime.roots,
+            tracking=self.runtime.tracking,
+            limits=self.runtime.limits,
+            drain=DrainFlag(),
+            stall_s=60,
+            trust_ms=self.runtime.trust_ms,
+        )
+        waiting = [job for job in self.jobs() if job.status == JobStatus.QUEUED]
+        return [runner.run(context, WORK[JobKind(job.kind)], job.id) for job in waiting]
+
+    def jobs(self) -> list[Job]:
+        """Return every job's row, oldest first."""
+        with reading(self.engine) as session:
+            return list(session.scalars(select(Job).order_by(Job.id)))
