@@ -1,0 +1,1 @@
+"""What `modelyard up` starts: the supervisor, its children and the embedded broker."""

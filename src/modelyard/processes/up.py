@@ -1,0 +1,145 @@
+"""`modelyard up`: everything on one machine, under one supervisor."""
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from modelyard.processes.children import Part
+from modelyard.processes.embedded_broker import bind_broker, broker_url, serve_broker
+from modelyard.processes.home import own_home
+from modelyard.processes.preflight import bring_up_to_date, check_start
+from modelyard.processes.supervisor import StartPart, Supervisor
+from modelyard.processes.valkey_broker import ValkeyBroker
+from modelyard.processes.web import web_parts
+from modelyard.processes.web_child import bind_web, web_url
+from modelyard.rules.jobs import QUEUES
+from modelyard.settings import Settings
+from modelyard.worker.main import preload, run_worker, worker_hooks
+
+PLAN: Final = "MODELYARD_PLAN"
+"""Environment variable that hands a spawned child what `up` decided when it started."""
+
+
+def up(settings: Settings, *, upgrade: Callable[[Engine], object], start: StartPart | None = None) -> int:
+    """Run the whole system until TERM; return the exit status.
+
+    `upgrade` is called when the database below the home is behind. Raises ConfigurationError with one line that says
+    what to change when the home, the port or the database cannot be used.
+    """
+    with own_home(settings.home):
+        plan = Plan.make(settings)
+        if settings.database_url is None:
+            bring_up_to_date(settings, upgrade)
+        check_start(plan.settings)
+        preload()
+        plan.hand_down()
+        return Supervisor(plan.parts(), start=start).run(on_started=lambda: print(plan.welcome(), flush=True))
+
+
+def run_part(settings: Settings, name: str) -> Part:
+    """Return the part called `name`, in a process that `up` spawned."""
+    return next(part for part in Plan.handed_down(settings).parts() if part.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `up` decided: the settings of its parts and their sockets; at most one of `broker` and `valkey` is ours."""
+
+    settings: Settings
+    web: socket.socket
+    broker: socket.socket | None = None
+    valkey: ValkeyBroker | None = None
+
+    @classmethod
+    def make(cls, settings: Settings) -> "Plan":
+        """Bind what must be bound and choose a broker."""
+        web = bind_web(settings.host, settings.port)
+        settings = settings.model_copy(update={"port": web.getsockname()[1]})
+        if settings.broker_url is not None:
+            return cls(settings, web)
+        if valkey := ValkeyBroker.for_home(settings.home):
+            return cls(_with_broker(settings, valkey.url), web, valkey=valkey)
+        broker = bind_broker()
+        return cls(_with_broker(settings, broker_url(broker)), web, broker=broker)
+
+    def hand_down(self) -> None:
+        """Leave in the environment what a spawned child needs; a forked one does not look."""
+        os.environ[PLAN] = json.dumps(
+            {
+                "port": self.settings.port,
+                "web": self.web.fileno(),
+                "broker": self.broker.fileno() if self.broker else None,
+                "valkey": self.valkey is not None,
+            }
+        )
+
+    @classmethod
+    def handed_down(cls, settings: Settings) -> "Plan":
+        """Build the plan again from the environment and the inherited sockets."""
+        plan = json.loads(os.environ[PLAN])
+        web = socket.socket(fileno=plan["web"])
+        settings = settings.model_copy(update={"port": plan["port"]})
+        if plan["valkey"] and (valkey := ValkeyBroker.for_home(settings.home)):
+            return cls(_with_broker(settings, valkey.url), web, valkey=valkey)
+        if plan["broker"] is not None:
+            broker = socket.socket(fileno=plan["broker"])
+            return cls(_with_broker(settings, broker_url(broker)), web, broker=broker)
+        return cls(settings, web)
+
+    def parts(self) -> list[Part]:
+        """Return the parts in the order in which they are needed."""
+        return [
+            *self._broker_parts(),
+            self._worker(),
+            *web_parts(self.settings, self.web),
+        ]
+
+    def welcome(self) -> str:
+        """Return what a person reads once everything has started."""
+        listening = web_url(self.web, self.settings.host)
+        url = (self.settings.public_url or listening).rstrip("/")
+        tracking = self.settings.tracking_uri
+        known = "" if tracking else " (name it in MODELYARD_TRACKING_URI when you start Modelyard)"
+        token = "any" if self.settings.auth_mode == "none" else "YOUR-TOKEN"
+        needs_token = "" if self.settings.auth_mode == "none" else " and MLFLOW_TRACKING_TOKEN in the environment"
+        return f"""\
+Modelyard listens on {listening}
+Data lies in {self.settings.home}. Ctrl-C stops it.
+
+Clients with a tracking server{known}{needs_token}:
+    import mlflow
+    mlflow.set_tracking_uri("{tracking or "http://YOUR-TRACKING-SERVER"}")
+    mlflow.set_registry_uri("{url}")
+Clients without one, which upload their files:
+    import mlflow, os
+    os.environ.update(DATABRICKS_HOST="{url}", DATABRICKS_TOKEN="{token}")
+    mlflow.set_registry_uri("databricks")
+"""
+
+    def _broker_parts(self) -> list[Part]:
+        if self.valkey:
+            return [Part("broker", self.valkey.serve, ready=self.valkey.ready, outlives_others=True)]
+        if self.broker:
+            return [Part("broker", partial(serve_broker, self.broker), outlives_others=True)]
+        return []
+
+    def _worker(self) -> Part:
+        concurrency = self.settings.fast_concurrency + self.settings.copy_concurrency
+
+        def run() -> None:
+            hooks = worker_hooks(self.settings, queues=QUEUES, concurrency=concurrency)
+            run_worker(self.settings, queues=QUEUES, concurrency=concurrency, hooks=hooks)
+
+        # The worker ends its own children when its grace is over; ours begins after that.
+        return Part("worker", run, grace_s=self.settings.drain_s + 5)
+
+
+def _with_broker(settings: Settings, url: str) -> Settings:
+    return settings.model_copy(update={"broker_url": SecretStr(url)})

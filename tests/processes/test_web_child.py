@@ -1,0 +1,111 @@
+"""granian's WSGI worker, run without granian's main process, on a socket bound before."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import urllib3
+
+from modelyard.errors import ConfigurationError
+from modelyard.processes.web_child import bind_web, web_url
+from tests.servers import start_leashed
+from tests.waiting import wait_until
+
+PROGRAM = """
+import os, socket, sys, threading
+from modelyard.processes.web_child import serve
+
+def app(environ, start_response):
+    body = environ["wsgi.input"].read(1 << 20)
+    if environ["PATH_INFO"] == "/pieces":
+        start_response("200 OK", [("Content-Length", str(3 << 18))])
+        return (bytes(1 << 18) for _ in range(3))
+    text = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {len(body)} {threading.active_count()}".encode()
+    start_response("200 OK", [("Content-Length", str(len(text)))])
+    return [text]
+
+serve(socket.socket(fileno=int(sys.argv[1])), lambda: app, threads=2)
+os._exit(0)
+"""
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[str]:
+    """The address of one web process."""
+    listener = bind_web("127.0.0.1", 0)
+    descriptor = listener.fileno()
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(descriptor)], pass_fds=[descriptor], stdout=log, stderr=log
+        )
+    yield web_url(listener, "127.0.0.1")
+    process.terminate()
+    assert process.wait(10) == 0
+    listener.close()
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("POST", b"x" * 70_000), ("DELETE", b"{}")])
+def test_requests_reach_the_application_with_their_bodies(server, method, body):
+    answer = urllib3.request(method, f"{server}//a//b", body=body)
+
+    assert answer.status == 200
+    assert answer.data.decode().startswith(f"{method} //a//b {len(body or b'')} ")
+
+
+def test_an_answer_in_pieces_arrives_whole(server):
+    assert len(urllib3.request("GET", f"{server}/pieces").data) == 3 << 18
+
+
+def test_a_stop_is_heard_whenever_it_comes(tmp_path):
+    # Around the moment when the main thread goes to sleep, which the first answers of a new process are.
+    for _ in range(10):
+        with bind_web("127.0.0.1", 0) as listener:
+            descriptor = listener.fileno()
+            process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(descriptor)], pass_fds=[descriptor])
+            urllib3.request("GET", web_url(listener, "127.0.0.1"))
+
+            process.terminate()
+
+            assert process.wait(10) == 0
+
+
+def test_the_socket_sends_small_answers_at_once_and_is_not_shared_by_port():
+    with bind_web("127.0.0.1", 0) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert not listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+
+
+def test_a_second_server_on_the_same_port_is_refused_with_the_remedy():
+    with bind_web("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+
+        with pytest.raises(ConfigurationError, match=rf"Port {port} on 127.0.0.1 is in use.*MODELYARD_PORT"):
+            bind_web("127.0.0.1", port)
+
+
+def test_an_address_of_another_machine_is_refused():
+    with pytest.raises(ConfigurationError, match=r"Cannot listen on 192\.0\.2\.1:0: .*MODELYARD_HOST"):
+        bind_web("192.0.2.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("localhost", "localhost")],  # noqa: S104 - closed at once
+)
+def test_the_address_shown_is_one_that_can_be_opened(host, shown):
+    with bind_web(host, 0) as listener:
+        assert web_url(listener, host) == f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def test_a_listener_of_another_program_is_met_too(tmp_path):
+    program = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); "
+    process = start_leashed([sys.executable, "-c", program + "time.sleep(60)"], tmp_path / "log")
+    port = int(wait_until((tmp_path / "log").read_text))
+
+    with pytest.raises(ConfigurationError):
+        bind_web("127.0.0.1", port)
+
+    process.kill()
+    process.wait()
