@@ -1,0 +1,1 @@
+"""Measurements of Modelyard, each a command: see README.md beside this file."""
