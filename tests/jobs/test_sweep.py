@@ -1,13 +1,14 @@
 """The sweep: lost workers, lost rings, and floods that do not happen. On both databases."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from sqlalchemy import update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from modelyard.database.session import transaction
+from modelyard.errors import InvalidValue
 from modelyard.jobs.guards import jobs
 from modelyard.jobs.sweep import Sweep
 from modelyard.rules.jobs import JobStatus
@@ -191,3 +192,36 @@ def test_a_job_that_ran_out_of_attempts_is_failed_by_the_sweep(job_house, sweep)
 
     assert job_house.ended == [(JobStatus.FAILED, "The worker that ran this job was lost.")]
     assert job_house.row(claim.job_id).status == "FAILED"
+
+
+def test_a_job_that_cannot_be_taken_back_keeps_no_other_from_it(job_house, broker):
+    bad, good = job_house.claimed(job_house.add("model_version:a")), job_house.claimed(job_house.add("model_version:b"))
+
+    def effects(session, ended):
+        if ended.claim.job_id == bad.job_id:
+            raise IntegrityError("UPDATE", {}, Exception("a constraint"))
+        return True
+
+    sweep = Sweep(replace(job_house.lifecycle, effects=effects), broker, period_s=5)
+    job_house.pass_time(2 * LEASE_MS)
+
+    assert sweep.reap() == 1
+    assert (job_house.row(bad.job_id).status, job_house.row(good.job_id).status) == ("RUNNING", "QUEUED")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PermissionError("ingest/"), IntegrityError("INSERT", {}, Exception("a constraint")), InvalidValue("no such zone")],
+    ids=["a file", "a row", "a rule"],
+)
+def test_a_chore_that_fails_ends_no_round(job_house, broker, error):
+    def chore() -> None:
+        raise error
+
+    claim, waiting = job_house.claimed(), job_house.add("model_version:b")
+    job_house.pass_time(2 * LEASE_MS)
+
+    Sweep(job_house.lifecycle, broker, period_s=5, chores=[chore]).round()
+
+    assert job_house.row(claim.job_id).status == "QUEUED"
+    assert waiting in broker.rung

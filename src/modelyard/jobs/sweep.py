@@ -14,11 +14,12 @@ from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import case, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, is_outage
-from modelyard.jobs.guards import CLAIM_COLUMNS, claim_of, claimable, jobs
+from modelyard.errors import ModelyardError
+from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, jobs
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.schedules import fire_due
 from modelyard.rules.jobs import JobKind, JobStatus, backoff_s
@@ -31,6 +32,8 @@ _MANY = 200
 _FEW = 10
 _OVERDUE_RING_MS = 60_000
 _LONG_WAIT_S = 1.0
+# What one row, one file or one rule may raise. Nobody else takes lost jobs back, so it must not end the sweep.
+_FAILURES = (SQLAlchemyError, ModelyardError, OSError)
 
 
 class Broker(Protocol):
@@ -73,12 +76,12 @@ class Sweep:
         rested = began - self._last_round_s <= 2 * max(self.period_s, 1.0)
         self._last_round_s = began
         for chore in self.chores:
-            chore()
+            _try(chore)
         # A sweep that was itself stopped or starved cannot tell a lost worker from a slow database.
         if rested and time.monotonic() - began <= _LONG_WAIT_S:
-            self.reap()
-        fire_due(self.lifecycle.engine, self.lifecycle.queue)
-        self.ring()
+            _try(self.reap)
+        _try(lambda: fire_due(self.lifecycle.engine, self.lifecycle.queue))
+        _try(self.ring)
 
     def reap(self) -> int:
         """Take back the jobs whose lease ran out; return how many. Each is ended in a transaction of its own."""
@@ -89,16 +92,16 @@ class Sweep:
                 .order_by(jobs.c.id)
                 .limit(_MANY)
             ).all()
-        reaped = 0
-        for row in overdue:
-            claim = claim_of(row)
-            # The first loss is most likely the worker's fault, so the job goes on at once.
-            delay_s = 0.0 if claim.attempt <= 1 else backoff_s(claim.attempt, random.random())  # noqa: S311
-            status = self.lifecycle.reap(claim, delay_ms=int(delay_s * 1000))
-            if status is not None:
-                reaped += 1
-                log.warning("a worker was lost", job_id=claim.job_id, worker=claim.worker, status=status)
-        return reaped
+        return sum(_try(lambda row=row: self._reap(claim_of(row))) or 0 for row in overdue)  # type: ignore[misc]
+
+    def _reap(self, claim: Claim) -> int:
+        # The first loss is most likely the worker's fault, so the job goes on at once.
+        delay_s = 0.0 if claim.attempt <= 1 else backoff_s(claim.attempt, random.random())  # noqa: S311 - jitter.
+        status = self.lifecycle.reap(claim, delay_ms=int(delay_s * 1000))
+        if status is None:
+            return 0
+        log.warning("a worker was lost", job_id=claim.job_id, worker=claim.worker, status=status)
+        return 1
 
     def ring(self) -> int:
         """Wake workers for jobs that wait too long; return how many. No flood: an idle queue gets a large batch,
@@ -144,3 +147,14 @@ class Sweep:
                 .where(jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.QUEUED)
                 .values(wake_at_ms=now_ms() + pause, wakes=jobs.c.wakes + 1)
             )
+
+
+def _try(step: Callable[[], int | None]) -> int | None:
+    """Do one step of a round; a failure of its own is logged and costs that step, an outage is everybody's."""
+    try:
+        return step()
+    except _FAILURES as error:
+        if is_outage(error):
+            raise
+        log.exception("a step of the sweep failed; the others go on")
+        return None
