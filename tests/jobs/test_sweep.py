@@ -11,7 +11,7 @@ from modelyard.database.session import transaction
 from modelyard.errors import InvalidValue
 from modelyard.jobs.guards import jobs
 from modelyard.jobs.sweep import Sweep
-from modelyard.rules.jobs import JobStatus
+from modelyard.rules.jobs import JobKind, JobStatus
 from tests.jobs.conftest import LEASE_MS, Jobs
 from tests.waiting import wait_until
 
@@ -21,6 +21,7 @@ class Broker:
     """The far side of the bell: queues with a depth, and a memory of what was rung."""
 
     waiting: int | None = 0
+    depths: dict[str, int] = field(default_factory=dict)
     deaf: bool = False
     rung: list[int] = field(default_factory=list)
 
@@ -30,7 +31,7 @@ class Broker:
         return not self.deaf
 
     def depth(self, queue: str) -> int | None:
-        return self.waiting
+        return self.depths.get(queue, self.waiting)
 
 
 @pytest.fixture
@@ -225,3 +226,17 @@ def test_a_chore_that_fails_ends_no_round(job_house, broker, error):
 
     assert job_house.row(claim.job_id).status == "QUEUED"
     assert waiting in broker.rung
+
+
+def test_a_busy_queue_hides_no_job_of_another(job_house, broker):
+    queue = job_house.lifecycle.queue
+    with transaction(job_house.engine) as session:
+        for _ in range(201):
+            queue.enqueue(session, JobKind.REGISTER_VERSION, requested_by="ann")
+        short = queue.enqueue(session, JobKind.PROBE, requested_by="ann")
+    broker.depths = {"copy": 5, "fast": 0}
+    job_house.pass_time(20_000)
+
+    Sweep(job_house.lifecycle, broker, period_s=5).ring()
+
+    assert broker.rung == [short.id]

@@ -7,7 +7,6 @@ Any number of sweeps run at once, one in every worker's main process; all they d
 import random
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,7 +21,7 @@ from modelyard.errors import ModelyardError
 from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, jobs
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.schedules import fire_due
-from modelyard.rules.jobs import JobKind, JobStatus, backoff_s
+from modelyard.rules.jobs import QUEUES, JobKind, JobStatus, backoff_s
 
 log = structlog.get_logger(__name__)
 
@@ -106,23 +105,22 @@ class Sweep:
     def ring(self) -> int:
         """Wake workers for jobs that wait too long; return how many. No flood: an idle queue gets a large batch,
         a busy one only what is a minute overdue."""
-        by_queue: dict[str, list[Any]] = defaultdict(list)
-        for row in self._waiting():
-            by_queue[row.queue].append(row)
-        rung = 0
-        for queue, rows in by_queue.items():
-            depth = self.broker.depth(queue)
-            if depth is None:
-                continue
-            due = rows if depth == 0 else [row for row in rows if row.overdue_ms > _OVERDUE_RING_MS][:_FEW]
-            rung += self._ring_rows(due)
-        return rung
+        return sum(self._ring_queue(queue) for queue in QUEUES)
 
-    def _waiting(self) -> Sequence[Any]:
+    def _ring_queue(self, queue: str) -> int:
+        # Each queue is asked for by itself: thousands that wait for a copy would hide a short job.
+        rows = self._waiting(queue)
+        depth = self.broker.depth(queue) if rows else None
+        if depth is None:
+            return 0
+        due = rows if depth == 0 else [row for row in rows if row.overdue_ms > _OVERDUE_RING_MS][:_FEW]
+        return self._ring_rows(due)
+
+    def _waiting(self, queue: str) -> Sequence[Any]:
         with autocommit(self.lifecycle.engine) as connection:
             return connection.execute(
                 select(jobs.c.id, jobs.c.kind, jobs.c.queue, (now_ms() - jobs.c.wake_at_ms).label("overdue_ms"))
-                .where(jobs.c.wake_at_ms <= now_ms(), jobs.c.kind.in_(_KNOWN), *claimable())
+                .where(jobs.c.queue == queue, jobs.c.wake_at_ms <= now_ms(), jobs.c.kind.in_(_KNOWN), *claimable())
                 .order_by(jobs.c.wake_at_ms, jobs.c.id)
                 .limit(_MANY)
             ).all()
