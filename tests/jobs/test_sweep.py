@@ -164,6 +164,16 @@ def test_a_job_that_waits_out_its_delay_is_not_rung(job_house, sweep):
     assert sweep.ring() == 0
 
 
+def test_a_kind_that_this_release_does_not_know_is_left_to_workers_that_do(job_house, sweep, broker):
+    claim, waiting = job_house.claimed(), job_house.add("model_version:b")
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_the_next_release"))
+    job_house.pass_time(2 * LEASE_MS)
+
+    assert (sweep.reap(), sweep.ring()) == (0, 0)
+    assert (job_house.row(claim.job_id).status, job_house.row(waiting).wakes) == ("RUNNING", 0)
+
+
 def test_the_sweep_goes_on_through_an_outage_of_the_database(job_house, broker):
     rounds: list[int] = []
 

@@ -18,15 +18,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, is_outage
 from modelyard.errors import ModelyardError
-from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, jobs
+from modelyard.jobs.guards import CLAIM_COLUMNS, KNOWN_KINDS, Claim, claim_of, claimable, jobs
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.schedules import fire_due
-from modelyard.rules.jobs import QUEUES, JobKind, JobStatus, backoff_s
+from modelyard.rules.jobs import QUEUES, JobStatus, backoff_s
 
 log = structlog.get_logger(__name__)
 
-# A release leaves jobs of kinds that it does not know to workers that do.
-_KNOWN = tuple(JobKind)
 _MANY = 200
 _FEW = 10
 _OVERDUE_RING_MS = 60_000
@@ -87,7 +85,7 @@ class Sweep:
         with autocommit(self.lifecycle.engine) as connection:
             overdue = connection.execute(
                 select(*CLAIM_COLUMNS)
-                .where(jobs.c.status == JobStatus.RUNNING, self.lifecycle.overdue(), jobs.c.kind.in_(_KNOWN))
+                .where(jobs.c.status == JobStatus.RUNNING, self.lifecycle.overdue(), jobs.c.kind.in_(KNOWN_KINDS))
                 .order_by(jobs.c.id)
                 .limit(_MANY)
             ).all()
@@ -120,7 +118,7 @@ class Sweep:
         with autocommit(self.lifecycle.engine) as connection:
             return connection.execute(
                 select(jobs.c.id, jobs.c.kind, jobs.c.queue, (now_ms() - jobs.c.wake_at_ms).label("overdue_ms"))
-                .where(jobs.c.queue == queue, jobs.c.wake_at_ms <= now_ms(), jobs.c.kind.in_(_KNOWN), *claimable())
+                .where(jobs.c.queue == queue, jobs.c.wake_at_ms <= now_ms(), *claimable())
                 .order_by(jobs.c.wake_at_ms, jobs.c.id)
                 .limit(_MANY)
             ).all()
