@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
+from modelyard.database.session import transaction
 from modelyard.errors import ClaimLost
 from modelyard.jobs.attempts import LINE_CHARACTERS, LogLine, attempts, job_log
-from modelyard.jobs.guards import Claim
+from modelyard.jobs.guards import Claim, jobs
 from tests.jobs.conftest import LEASE_MS, Jobs
 
 SAID = [LogLine("info", "began"), LogLine("warning", "slow")]
@@ -70,6 +71,28 @@ def test_an_attempt_under_way_has_no_end(job_house):
 
     (attempt,) = rows(job_house, attempts)
     assert (attempt.ended_at_ms, attempt.outcome) == (None, None)
+
+
+@pytest.mark.parametrize(("end", "outcome"), [("give back", "FAILED"), ("reap", "LOST")])
+def test_a_last_attempt_is_not_said_to_be_retried(job_house, end, outcome):
+    job_id = job_house.add()
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(max_attempts=1))
+
+    ENDS[end](job_house, job_house.claimed(job_id))
+
+    assert [attempt.outcome for attempt in rows(job_house, attempts)] == [outcome]
+
+
+@pytest.mark.parametrize(("end", "outcome"), [("give back", "CANCELLED"), ("release", "CANCELLED"), ("reap", "LOST")])
+def test_an_attempt_that_a_cancel_kept_from_the_queue_says_so(job_house, end, outcome):
+    claim = job_house.claimed()
+    job_house.cancel(claim.job_id)
+
+    ENDS[end](job_house, claim)
+
+    (attempt,) = rows(job_house, attempts)
+    assert (attempt.outcome, attempt.status_message) == (outcome, "Cancelled by bob.")
 
 
 def test_an_attempt_that_found_nothing_to_change_was_cancelled(job_house):

@@ -234,7 +234,9 @@ class Lifecycle:
                 raise ClaimLost(claim.job_id, claim.attempt)
             status = JobStatus(row.status)
             write_lines(session, claim, back.said)
-            end_attempt(session, claim, back.outcome, back.error_code, row.status_message)
+            waits = status is JobStatus.QUEUED
+            outcome = back.outcome if waits or reaping else AttemptOutcome(status)
+            end_attempt(session, claim, outcome, back.error_code, row.status_message)
             self.effects(session, EndedAttempt(claim, status, message=row.status_message))
             if status in FINAL:
                 self.queue.wake_next(session, claim.subject)
