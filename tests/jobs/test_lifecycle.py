@@ -73,6 +73,15 @@ def test_a_job_is_not_claimed_before_its_delay_is_over(job_house):
     assert job_house.lifecycle.claim(claim.job_id, "w2") is not None
 
 
+def test_a_job_of_a_kind_that_this_release_does_not_know_is_left_waiting(job_house):
+    job_id = job_house.add()
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_the_next_release"))
+
+    assert job_house.lifecycle.claim(job_id, "w1") is None
+    assert (job_house.row(job_id).status, job_house.row(job_id).attempt) == ("QUEUED", 0)
+
+
 def test_jobs_of_one_subject_run_one_at_a_time_in_order(job_house):
     first, second = job_house.add(), job_house.add()
 

@@ -33,7 +33,13 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.queue = JobQueue(ring=lambda kind, queue, job_id: self.rings.append(job_id))
-        self.lifecycle = Lifecycle(self.engine, self.queue, effects=job_effects.apply, lease_ms=30_000)
+        self.lifecycle = Lifecycle(
+            self.engine,
+            self.queue,
+            effects=job_effects.apply,
+            retry_effects=job_effects.apply_retry,
+            lease_ms=30_000,
+        )
 
     def model(self, name: str = "m", **options: Any) -> RegisteredModel:
         """Create a model."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, case, false, func, null, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Engine, case, false, func, null, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
@@ -21,7 +21,7 @@ from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, repeat_conflicts, transaction
 from modelyard.errors import ClaimLost
 from modelyard.jobs.attempts import LogLine, begin_attempt, end_attempt, write_lines
-from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, hold, jobs, lock_registry_rows, mine
+from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, jobs, lock_registry_rows, mine
 from modelyard.jobs.queue import JobQueue
 from modelyard.rules.jobs import FINAL, MAX_GRANTED_RELEASES, OPEN, AttemptOutcome, JobStatus, clip_message
 
@@ -112,22 +112,23 @@ class Lifecycle:
         nothing.
         """
         if said:
-            self._log(claim, said)
+            with transaction(self.engine) as session:
+                wanted = self._beat(session, claim, progress)
+                write_lines(session, claim, said)
+            return wanted
         with autocommit(self.engine) as connection:
-            row = connection.execute(
-                update(jobs)
-                .where(*mine(claim))
-                .values(lease_until_ms=now_ms() + self.lease_ms, **progress)
-                .returning(jobs.c.cancel_requested)
-            ).one_or_none()
+            return self._beat(connection, claim, progress)
+
+    def _beat(self, session: Session | Connection, claim: Claim, progress: dict[str, Any]) -> bool:
+        row = session.execute(
+            update(jobs)
+            .where(*mine(claim))
+            .values(lease_until_ms=now_ms() + self.lease_ms, **progress)
+            .returning(jobs.c.cancel_requested)
+        ).one_or_none()
         if row is None:
             raise ClaimLost(claim.job_id, claim.attempt)
         return bool(row.cancel_requested)
-
-    def _log(self, claim: Claim, said: Sequence[LogLine]) -> None:
-        with transaction(self.engine) as session:
-            hold(session, claim)
-            write_lines(session, claim, said)
 
     def finish(self, claim: Claim, result: Any, said: Sequence[LogLine] = ()) -> JobStatus:
         """End the job SUCCEEDED together with its effect; CANCELLED when the effect found nothing to change."""
@@ -233,7 +234,9 @@ class Lifecycle:
                 raise ClaimLost(claim.job_id, claim.attempt)
             status = JobStatus(row.status)
             write_lines(session, claim, back.said)
-            end_attempt(session, claim, back.outcome, back.error_code, row.status_message)
+            waits = status is JobStatus.QUEUED
+            outcome = back.outcome if waits or reaping else AttemptOutcome(status)
+            end_attempt(session, claim, outcome, back.error_code, row.status_message)
             self.effects(session, EndedAttempt(claim, status, message=row.status_message))
             if status in FINAL:
                 self.queue.wake_next(session, claim.subject)
