@@ -17,8 +17,9 @@ from modelyard.jobs.queue import JobQueue, no_bell
 from modelyard.registry import job_effects
 from modelyard.registry.installation import open_registry
 from modelyard.settings import Settings
+from modelyard.storage.local_store import LocalStore
 from modelyard.storage.roots import SourceRoots
-from modelyard.storage.store import LocalStore
+from modelyard.storage.store import Store
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
 
@@ -31,7 +32,7 @@ class Runtime:
 
     settings: Settings
     engine: Engine
-    store: LocalStore
+    store: Store
     roots: SourceRoots
     tracking: TrackingServer | None
     limits: Limits

@@ -10,9 +10,8 @@ import pytest
 
 from modelyard.errors import BodyTooLarge, InvalidValue, Released, SourceUnreadable
 from modelyard.storage.copying import batches, copy_tree, receive_upload, store_bytes
-from modelyard.storage.ingest import BATCH_BYTES, Ingest
 from modelyard.storage.manifest import build_manifest
-from modelyard.storage.store import blob_name
+from modelyard.storage.store import BATCH_BYTES, blob_name
 from modelyard.storage.tree import FileEntry
 from tests.storage.conftest import blob_names, read_blob, staged_names
 
@@ -83,7 +82,7 @@ def test_what_a_pulse_raises_ends_the_copy_and_leaves_nothing_half_written(model
         if progress.bytes_done > 10_000:
             raise Released
 
-    with pytest.raises(Released), Ingest(store, 7, 1) as ingest:
+    with pytest.raises(Released), store.ingest(7, 1) as ingest:
         copy(open_tree(model), ingest, ledger, pulse=drain)
 
     assert staged_names(store) == []
@@ -95,7 +94,7 @@ def test_a_retry_does_not_read_what_is_stored(model, open_tree, store, ledger, i
     known = ledger.known_files()
     ledger.batches.clear()
 
-    with Ingest(store, 7, 2) as second_ingest:
+    with store.ingest(7, 2) as second_ingest:
         second = copy(open_tree(model), second_ingest, ledger, known=known)
 
     assert second == first

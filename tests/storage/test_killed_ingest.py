@@ -9,18 +9,17 @@ import sys
 import pytest
 
 from modelyard.storage.copying import copy_tree
-from modelyard.storage.ingest import Ingest
-from modelyard.storage.store import LocalStore
+from modelyard.storage.local_store import LocalStore
 
 # The process kills itself at the n-th event of a kind, so that each step of the protocol is met, and met exactly.
 COPY = """
 import os, signal, sys
 from pathlib import Path
-from modelyard.storage import ingest as protocol
+from modelyard.storage import local_ingest as protocol
 from modelyard.storage.copying import copy_tree
-from modelyard.storage.ingest import BlobPlacement, Ingest
+from modelyard.storage.store import BlobPlacement
 from modelyard.storage.local_tree import LocalTree
-from modelyard.storage.store import LocalStore
+from modelyard.storage.local_store import LocalStore
 from modelyard.storage.tree import Limits
 
 _, root, folder, fatal, left = sys.argv
@@ -43,7 +42,7 @@ class Ledger:
 protocol.BATCH_FILES = 20
 store = LocalStore(Path(root))
 tree = LocalTree(os.open(folder, os.O_RDONLY), "the model", Limits())
-with Ingest(store, 1, 1) as ingest:
+with store.ingest(1, 1) as ingest:
     sys.addaudithook(meet)
     copy_tree(tree, ingest, known={}, ledger=Ledger(), pulse=lambda progress: meet("pulse"))
 """
@@ -86,7 +85,7 @@ def test_a_killed_copy_leaves_no_partial_blob_and_is_finished_by_the_next(
         assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
     [left] = store.list_staging()
     store.remove_staging(left.name)
-    with Ingest(store, 1, 2) as ingest:
+    with store.ingest(1, 2) as ingest:
         copied = copy_tree(open_tree(many_files), ingest, known={}, ledger=ledger, pulse=lambda _progress: None)
     store.check_present(copied.blobs)
     assert len(copied.files) == 102

@@ -7,9 +7,8 @@ from typing import Protocol
 
 from modelyard.errors import BodyTooLarge, InvalidValue
 from modelyard.storage import sizes
-from modelyard.storage.ingest import BATCH_BYTES, BlobPlacement, Ingest
 from modelyard.storage.manifest import ManifestFile
-from modelyard.storage.store import LocalStore, StoredBlob
+from modelyard.storage.store import BATCH_BYTES, BlobPlacement, Ingest, StoredBlob
 from modelyard.storage.tree import FileEntry, Reader, Tree
 
 
@@ -79,9 +78,7 @@ def copy_tree(
     Raises SourceUnreadable, TemporaryFailure.
     """
     entries = tree.entries()
-    found: dict[str, StoredBlob] = {
-        entry.path: kept for entry in entries if (kept := _kept(ingest.store, entry, known.get(entry.path)))
-    }
+    found = _kept(ingest, entries, known)
     course = _Course(entries, pulse)
     for path in found:
         course.skip(found[path].size_bytes)
@@ -152,13 +149,15 @@ class _Course:
         self._pulse(Progress(self._files_done, self._files_total, self._bytes_done, self._bytes_total))
 
 
-def _kept(store: LocalStore, entry: FileEntry, known: KnownFile | None) -> StoredBlob | None:
-    """Return the blob of a file that need not be read again."""
-    if known is None or known.entry != entry or not entry.can_be_recognized:
-        return None
-    if store.blob_size(known.digest, known.gen) != entry.size_bytes:
-        return None
-    return StoredBlob(known.digest, known.gen, entry.size_bytes)
+def _kept(ingest: Ingest, entries: Iterable[FileEntry], known: Mapping[str, KnownFile]) -> dict[str, StoredBlob]:
+    """Return path -> blob for the files that need not be read again."""
+    recognized = {
+        entry.path: StoredBlob(earlier.digest, earlier.gen, entry.size_bytes)
+        for entry in entries
+        if (earlier := known.get(entry.path)) and earlier.entry == entry and entry.can_be_recognized
+    }
+    held = ingest.held(set(recognized.values()))
+    return {path: blob for path, blob in recognized.items() if blob in held}
 
 
 def _copy_batch(

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from modelyard.jobs.guards import Claim
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.storage.roots import SourceRoots
-from modelyard.storage.store import LocalStore
+from modelyard.storage.store import Store
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
 from modelyard.worker.drain import DrainFlag
@@ -24,7 +24,7 @@ class Context:
 
     engine: Engine
     lifecycle: Lifecycle
-    store: LocalStore
+    store: Store
     roots: SourceRoots
     tracking: TrackingServer | None
     limits: Limits

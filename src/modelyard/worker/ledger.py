@@ -12,7 +12,7 @@ from modelyard.database.tables import metadata
 from modelyard.jobs.guards import Claim, hold
 from modelyard.registry import blobs
 from modelyard.storage.copying import KnownFile, StoredFile
-from modelyard.storage.ingest import BlobPlacement
+from modelyard.storage.store import BlobPlacement
 from modelyard.storage.tree import FileEntry
 from modelyard.worker.context import Context
 

@@ -13,10 +13,9 @@ from modelyard.registry.job_effects import StoredVersion
 from modelyard.rules.sources import CopiedSource, parse_source
 from modelyard.storage import sizes
 from modelyard.storage.copying import Copied, Progress, copy_tree, store_bytes
-from modelyard.storage.ingest import Ingest
 from modelyard.storage.manifest import ManifestFile, build_manifest
 from modelyard.storage.opening import open_source
-from modelyard.storage.store import StoredBlob
+from modelyard.storage.store import Ingest, StoredBlob
 from modelyard.storage.tree import require_model
 from modelyard.worker.context import Context, Pulse
 from modelyard.worker.ledger import JobLedger
@@ -31,7 +30,7 @@ def register_version(context: Context, claim: Claim, pulse: Pulse) -> StoredVers
     Raises SourceUnreadable, SourceRefused, TemporaryFailure.
     """
     ledger = JobLedger(context, claim)
-    with Ingest(context.store, claim.job_id, claim.attempt) as ingest:
+    with context.store.ingest(claim.job_id, claim.attempt) as ingest:
         if "upload_folder" in claim.arguments:
             copied, run_id = _uploaded_files(context, claim), ""
         else:
