@@ -94,7 +94,7 @@ def _do(context: Context, work: Work, claim: Claim, claimed_s: float) -> End | N
         raise
     except Exception:  # noqa: BLE001 - the one place that must record an outcome for whatever was raised.
         return _bug(context, claim, heart)
-    return partial(lifecycle.finish, claim, result, heart.unwritten())
+    return partial(lifecycle.finish, claim, result, heart.unwritten(), heart.progress)
 
 
 def _try_again(context: Context, claim: Claim, error: TemporaryFailure, heart: Heart) -> End:
