@@ -24,7 +24,7 @@ from modelyard.errors import ClaimLost
 from modelyard.jobs.attempts import LogLine, begin_attempt, end_attempt, write_lines
 from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, hold, jobs, lock_registry_rows, mine
 from modelyard.jobs.queue import JobQueue
-from modelyard.rules.jobs import FINAL, MAX_GRANTED_RELEASES, OPEN, AttemptOutcome, JobStatus, clip_message
+from modelyard.rules.jobs import FINAL, MAX_GRANTED_RELEASES, OPEN, AttemptOutcome, JobKind, JobStatus, clip_message
 
 NO_PROGRESS: Mapping[str, Any] = MappingProxyType({})
 # The sentence that a cancelled job and its version show, as the row itself tells it.
@@ -317,8 +317,13 @@ class Lifecycle:
         return JobStatus(before or JobStatus.FAILED)
 
     def cancel_open_jobs(self, session: Session, version_ids: list[int], *, by: str) -> None:
-        """Cancel every open job of these versions inside the caller's transaction; for deletes."""
-        open_jobs = select(jobs.c.id).where(jobs.c.version_id.in_(version_ids), jobs.c.status.in_(OPEN))
+        """Cancel every open job of these versions inside the caller's transaction; for deletes.
+
+        Jobs of kinds that this release does not know are left to the one that does.
+        """
+        open_jobs = select(jobs.c.id).where(
+            jobs.c.version_id.in_(version_ids), jobs.c.status.in_(OPEN), jobs.c.kind.in_(list(JobKind))
+        )
         for job_id in session.scalars(open_jobs.order_by(jobs.c.id)).all():
             self.cancel(session, job_id, by=by)
 
