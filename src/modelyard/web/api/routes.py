@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Flask, Response
 
 from modelyard.database.session import repeat_conflicts
-from modelyard.web.api import artifacts, dbfs, downloads, jobs, model_versions, registered_models, service
+from modelyard.web.api import artifacts, dbfs, downloads, jobs, model_versions, registered_models, service, workforce
 from modelyard.web.api.route import Answer, Route
 from modelyard.web.json_answers import json_answer
 
@@ -43,6 +43,8 @@ NATIVE = [
     Route("POST", "/jobs/<job_id>/retry", jobs.retry_job),
     # Each of the jobs is retried in a transaction of its own; a repetition would not count those that were.
     Route("POST", "/jobs/retry", jobs.retry_failed, repeatable=False),
+    Route("GET", "/workers", workforce.list_workers),
+    Route("GET", "/queues", workforce.list_queues),
 ]
 
 FILES = [
