@@ -5,7 +5,17 @@ from collections.abc import Callable
 from flask import Flask, Response
 
 from modelyard.database.session import repeat_conflicts
-from modelyard.web.api import artifacts, dbfs, downloads, jobs, model_versions, registered_models, service, workforce
+from modelyard.web.api import (
+    artifacts,
+    dbfs,
+    downloads,
+    jobs,
+    model_versions,
+    openapi,
+    registered_models,
+    service,
+    workforce,
+)
 from modelyard.web.api.route import Answer, Route
 from modelyard.web.json_answers import json_answer
 
@@ -45,6 +55,7 @@ NATIVE = [
     Route("POST", "/jobs/retry", jobs.retry_failed, repeatable=False),
     Route("GET", "/workers", workforce.list_workers),
     Route("GET", "/queues", workforce.list_queues),
+    Route("GET", "/openapi.json", openapi.show_description, open=True),
 ]
 
 FILES = [
@@ -74,6 +85,7 @@ SERVICE = [
 
 def mount(app: Flask) -> frozenset[str]:
     """Add every route to `app`; return the endpoints that need no credentials."""
+    app.extensions[openapi.EXTENSION] = NATIVE_PREFIX, NATIVE
     mounted = [(prefix, route) for prefix in PREFIXES for route in REGISTRY]
     mounted += [(NATIVE_PREFIX, route) for route in NATIVE]
     mounted += [("", route) for route in FILES + SERVICE]
