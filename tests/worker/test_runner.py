@@ -13,7 +13,10 @@ from modelyard.database.tables import metadata
 from modelyard.errors import ClaimLost, InvalidValue, SourceUnreadable, TemporaryFailure
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.rules.jobs import RULES, JobKind, JobStatus
+from modelyard.worker import runner
 from modelyard.worker.registration import register_version
+from tests.waiting import wait_until
+from tests.worker.conftest import random_bytes
 
 jobs = metadata.tables["jobs"]
 
@@ -244,3 +247,40 @@ def test_each_line_of_a_job_s_log_names_it(house):
         house.run(job, raising(SourceUnreadable("No MLmodel.")))
 
     assert {line["job_id"] for line in lines} == {job.id}
+
+
+def test_the_heartbeat_writes_how_fast_the_work_copies(house):
+    job = house.register("/x")
+    seen = []
+
+    def work(context, claim, pulse):
+        pulse(bytes_done=1000, bytes_total=9000, copied_bytes=0)
+        pulse(bytes_done=1500, bytes_total=9000, copied_bytes=500)
+        seen.append(wait_until(lambda: house.job(job).bytes_per_s, what="a speed"))
+        raise SourceUnreadable("enough")
+
+    house.run(job, work)
+
+    # The first beat comes after a second; the thousand bytes that were there before do not count.
+    assert 0 < seen[0] <= 520
+
+
+def test_a_new_attempt_has_no_speed_yet(house):
+    job = house.register("/x")
+    with transaction(house.engine) as session:
+        session.execute(update(jobs).values(bytes_per_s=7))
+
+    house.context.lifecycle.claim(job.id, runner.new_owner())
+
+    assert house.job(job).bytes_per_s is None
+
+
+def test_a_job_that_succeeded_shows_all_of_its_progress(house):
+    data = {f"file-{number}": random_bytes(1000, number) for number in range(3)}
+    job = house.register(house.model_folder(**data))
+
+    house.run(job)
+
+    row = house.job(job)
+    assert (row.items_done, row.items_total) == (4, 4)
+    assert (row.bytes_done, row.bytes_total) == (3012, 3012)

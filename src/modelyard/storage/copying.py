@@ -32,12 +32,13 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a copy is."""
+    """How far a copy is. `bytes_done` counts what was found stored already, `copied_bytes` does not."""
 
     files_done: int
     files_total: int
     bytes_done: int
     bytes_total: int
+    copied_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class _Course:
         self._bytes_total = sum(entry.size_bytes for entry in entries)
         self._files_done = 0
         self._bytes_done = 0
+        self._copied_bytes = 0
 
     def skip(self, size_bytes: int) -> None:
         self._bytes_done += size_bytes
@@ -139,6 +141,7 @@ class _Course:
 
     def piece_done(self, size_bytes: int) -> None:
         self._bytes_done += size_bytes
+        self._copied_bytes += size_bytes
         self.beat()
 
     def file_done(self) -> None:
@@ -146,7 +149,9 @@ class _Course:
         self.beat()
 
     def beat(self, _size_bytes: int = 0) -> None:
-        self._pulse(Progress(self._files_done, self._files_total, self._bytes_done, self._bytes_total))
+        self._pulse(
+            Progress(self._files_done, self._files_total, self._bytes_done, self._bytes_total, self._copied_bytes)
+        )
 
 
 def _kept(ingest: Ingest, entries: Iterable[FileEntry], known: Mapping[str, KnownFile]) -> dict[str, StoredBlob]:
