@@ -125,6 +125,17 @@ def health(
 
 
 @app.command()
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every file of the store, and compare its digest.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look for what must not be in database and store, say what repairs it; exits with 1 when something is wrong."""
+    from modelyard.console.doctor_report import run_doctor
+
+    sys.exit(run_doctor(_start(log_level="error"), deep=deep, as_json=as_json))
+
+
+@app.command()
 def settings() -> None:
     """Print the reference of all settings as Markdown."""
     from modelyard.processes.settings_page import settings_page
@@ -141,13 +152,13 @@ def part(name: str) -> None:
     live_spawned(run_part(_start(), name))
 
 
-def _start() -> Settings:
-    """Read the settings and open the logs."""
+def _start(log_level: str | None = None) -> Settings:
+    """Read the settings and open the logs; `log_level` goes before the setting."""
     from modelyard.processes import logs
 
     settings = load_settings()
     as_json = {"json": True, "console": False}.get(settings.log_format)
-    logs.configure(level=settings.log_level, json=as_json, secrets=logs.secrets_of(settings))
+    logs.configure(level=log_level or settings.log_level, json=as_json, secrets=logs.secrets_of(settings))
     return settings
 
 

@@ -27,6 +27,7 @@ from modelyard.storage.beneath import FILE_FLAGS, open_beneath
 PIECE_BYTES = 1 << 20
 
 _STAGING_NAME = re.compile(r"(\d+)-(\d+)-[0-9a-f]{8}")
+_BLOB_FILE = re.compile(r"([0-9a-f]{64})(?:\.([1-9]\d*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ class StoredBlob:
     digest: str
     gen: int
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBlob:
+    """A blob as it lies in the store, whatever the database says of it; `age_s` since it was written."""
+
+    digest: str
+    gen: int
+    size_bytes: int
+    age_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +133,7 @@ class LocalStore:
         """
         identity = {"owner": owner, "store_id": uuid.uuid4().hex}
         self._write_once("store.json", json.dumps(identity, sort_keys=True).encode() + b"\n")
-        try:
-            found = json.loads((self.root / "store.json").read_bytes())
-            found_owner, store_id = str(found["owner"]), str(found["store_id"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{self.root}/store.json cannot be read: {error}. Restore the file.") from error
+        found_owner, store_id = self._identity()
         if found_owner != owner:
             raise ConfigurationError(
                 f"The store {self.root} belongs to the registry {found_owner}, not to {owner}. "
@@ -134,13 +141,25 @@ class LocalStore:
             )
         return store_id
 
+    def owner(self) -> str | None:
+        """Return the id of the registry that owns this store, read afresh; None for a store of nobody.
+
+        Raises ConfigurationError when `store.json` is broken.
+        """
+        return self._identity()[0] if os.path.lexists(self.root / "store.json") else None
+
+    def _identity(self) -> tuple[str, str]:
+        """Return the owner's id and the store's own."""
+        try:
+            found = json.loads((self.root / "store.json").read_bytes())
+            return str(found["owner"]), str(found["store_id"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(f"{self.root}/store.json cannot be read: {error}. Restore the file.") from error
+
     def blob_size(self, digest: str, gen: int) -> int | None:
         """Return the size in bytes of a blob's file; None if there is no such regular file."""
-        try:
-            seen = os.stat(blob_name(digest, gen), dir_fd=self.folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        return seen.st_size if stat.S_ISREG(seen.st_mode) else None
+        seen = self._seen(blob_name(digest, gen))
+        return None if seen is None else seen.st_size
 
     def check_present(self, blobs: Iterable[StoredBlob]) -> None:
         """Raise TemporaryFailure unless every blob's file is there with the right size (the last look before READY)."""
@@ -165,6 +184,27 @@ class LocalStore:
             os.close(descriptor)
             raise NotFound(f"The blob {digest} in the store is broken: {seen.st_size} bytes.")
         return OpenBlob(descriptor, seen.st_size)
+
+    def list_blobs(self) -> Iterator[FoundBlob]:
+        """Yield every blob that lies there, in the order of the digests; strange names are passed over.
+
+        What is removed meanwhile may or may not be among them.
+        """
+        for prefix in sorted(os.listdir(self.root / "blobs/sha256")):
+            for name in sorted(os.listdir(self.root / "blobs/sha256" / prefix)):
+                match = _BLOB_FILE.fullmatch(name)
+                seen = self._seen(f"blobs/sha256/{prefix}/{name}") if match else None
+                if match and seen:
+                    age_s = max(0.0, time.time() - seen.st_mtime)
+                    yield FoundBlob(match[1], int(match[2] or 0), seen.st_size, age_s)
+
+    def _seen(self, name: str) -> os.stat_result | None:
+        """Return what there is to know of a regular file; None when there is none of this name."""
+        try:
+            seen = os.stat(name, dir_fd=self.folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return seen if stat.S_ISREG(seen.st_mode) else None
 
     def list_staging(self) -> list[Staging]:
         """Return the folders of work in flight. List first, then ask the database which of them have an owner."""
