@@ -75,7 +75,7 @@ def test_a_pulse_comes_with_every_file_and_every_piece(model, open_tree, ingest,
     assert len(beats) >= 4 + 5
     assert [beat.bytes_done for beat in beats] == sorted(beat.bytes_done for beat in beats)
     assert max(b.bytes_done - a.bytes_done for a, b in pairwise(beats)) <= 1 << 20
-    assert dataclasses.astuple(beats[-1]) == (4, 4, total, total)
+    assert dataclasses.astuple(beats[-1]) == (4, 4, total, total, total)
 
 
 def test_what_a_pulse_raises_ends_the_copy_and_leaves_nothing_half_written(model, open_tree, store, ledger):
@@ -100,6 +100,17 @@ def test_a_retry_does_not_read_what_is_stored(model, open_tree, store, ledger, i
 
     assert second == first
     assert ledger.recorded_paths == []
+
+
+def test_what_a_retry_finds_stored_is_done_but_not_copied(model, open_tree, store, ingest, ledger):
+    copy(open_tree(model), ingest, ledger)
+    (model / "new").write_bytes(b"12345")
+    beats = []
+
+    copy(open_tree(model), ingest, ledger, known=ledger.known_files(), pulse=beats.append)
+
+    assert beats[-1].bytes_done == beats[-1].bytes_total > 5
+    assert beats[-1].copied_bytes == 5
 
 
 def change_the_file(model, _store, _known):

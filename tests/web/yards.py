@@ -9,9 +9,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
-from modelyard.database.session import reading
+from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Job
-from modelyard.rules.jobs import JobKind, JobStatus
+from modelyard.jobs.guards import Claim
+from modelyard.rules.jobs import FINAL, JobKind, JobStatus
 from modelyard.runtime import Runtime
 from modelyard.web.app import create_app
 from modelyard.worker import runner
@@ -103,6 +104,23 @@ class Yard:
         )
         waiting = [job for job in self.jobs() if job.status == JobStatus.QUEUED]
         return [runner.run(context, WORK[JobKind(job.kind)], job.id) for job in waiting]
+
+    def add_job(self, **columns: Any) -> int:
+        """Write a job's row as it might have been left; return its id."""
+        values: dict[str, Any] = {"kind": "probe", "queue": "fast", "max_attempts": 5, "requested_by": "ann", **columns}
+        if values.get("status") in FINAL:
+            values.setdefault("finished_at_ms", 1)
+        with transaction(self.engine) as session:
+            job = Job(**values)
+            session.add(job)
+            session.flush()
+            return job.id
+
+    def claim(self, job_id: int, worker: str = "host:7:6:unique") -> Claim:
+        """Take a waiting job as a worker does."""
+        claim = self.runtime.lifecycle.claim(job_id, worker)
+        assert claim is not None
+        return claim
 
     def jobs(self) -> list[Job]:
         """Return every job's row, oldest first."""

@@ -20,6 +20,7 @@ from modelyard.worker import runner
 from modelyard.worker.beliefs import Beliefs, ZombieWatch
 from modelyard.worker.heart import Heart
 from tests.waiting import wait_until
+from tests.worker.conftest import random_bytes
 
 jobs = metadata.tables["jobs"]
 
@@ -113,9 +114,9 @@ def test_an_outcome_whose_commit_was_not_heard_is_looked_up(house, monkeypatch):
     lifecycle = type(house.context.lifecycle)
     finish, calls = lifecycle.finish, []
 
-    def finish_and_lose_the_answer(self, claim, result, said):
+    def finish_and_lose_the_answer(self, claim, *told):
         calls.append(1)
-        status = finish(self, claim, result, said)
+        status = finish(self, claim, *told)
         if len(calls) == 1:
             raise OperationalError("COMMIT", {}, Exception("connection lost"))
         return status
@@ -146,6 +147,43 @@ def test_the_heartbeat_writes_progress_while_the_work_goes_on(house):
     house.run(job, work)
 
     assert seen == ["Copying"]
+
+
+def test_the_heartbeat_writes_how_fast_the_work_copies(house):
+    job = house.register("/x")
+    seen = []
+
+    def work(context, claim, pulse):
+        pulse(bytes_done=1000, bytes_total=9000, copied_bytes=0)
+        pulse(bytes_done=1500, bytes_total=9000, copied_bytes=500)
+        seen.append(wait_until(lambda: house.job(job).bytes_per_s, what="a speed"))
+        raise SourceUnreadable("enough")
+
+    house.run(job, work)
+
+    # The first beat comes after a second; the thousand bytes that were there before do not count.
+    assert 0 < seen[0] <= 520
+
+
+def test_a_new_attempt_has_no_speed_yet(house):
+    job = house.register("/x")
+    with transaction(house.engine) as session:
+        session.execute(update(jobs).values(bytes_per_s=7))
+
+    house.context.lifecycle.claim(job.id, runner.new_owner())
+
+    assert house.job(job).bytes_per_s is None
+
+
+def test_a_job_that_succeeded_shows_all_of_its_progress(house):
+    data = {f"file-{number}": random_bytes(1000, number) for number in range(3)}
+    job = house.register(house.model_folder(**data))
+
+    house.run(job)
+
+    row = house.job(job)
+    assert (row.items_done, row.items_total) == (4, 4)
+    assert (row.bytes_done, row.bytes_total) == (3012, 3012)
 
 
 def test_a_worker_that_could_not_renew_stops_by_itself(house):

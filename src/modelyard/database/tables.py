@@ -262,6 +262,7 @@ class Job(Table, table=True):
         ),
         Index("ix_jobs_model", "model_id", "id"),
         Index("ix_jobs_status", "status", "id"),
+        Index("ix_jobs_kind", "kind", "status"),
         Index("ix_jobs_finished", "finished_at_ms", **_where("finished_at_ms IS NOT NULL")),
         {"sqlite_autoincrement": True},
     )
@@ -290,6 +291,8 @@ class Job(Table, table=True):
     items_total: int = Field(default=0, sa_type=BigInteger)
     bytes_done: int = Field(default=0, sa_type=BigInteger)
     bytes_total: int = Field(default=0, sa_type=BigInteger)
+    # A moving average of the attempt that runs; NULL before it has copied anything.
+    bytes_per_s: int | None = _time()
     error_code: str | None = Field(default=None, max_length=40)
     status_message: str | None = Field(default=None, sa_type=Text)
     requested_by: str = Field(max_length=256)
@@ -305,6 +308,7 @@ class JobAttempt(Table, table=True):
     __table_args__ = (
         _one_of("outcome", *AttemptOutcome),
         CheckConstraint("(ended_at_ms IS NULL) = (outcome IS NULL)", name="ended_has_outcome"),
+        Index("ix_job_attempts_uncounted", "job_id", "attempt", **_where("counted_at_ms IS NULL")),
     )
 
     job_id: int = Field(sa_type=RowId, primary_key=True)
@@ -315,6 +319,8 @@ class JobAttempt(Table, table=True):
     outcome: str | None = Field(default=None, max_length=12)
     error_code: str | None = Field(default=None, max_length=40)
     status_message: str | None = Field(default=None, sa_type=Text)
+    # When the figures of this attempt were added to `counters`; until then metrics read them here.
+    counted_at_ms: int | None = _time()
 
 
 class JobLogLine(Table, table=True):

@@ -33,12 +33,13 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a copy is."""
+    """How far a copy is. `bytes_done` counts what was found stored already, `copied_bytes` does not."""
 
     files_done: int
     files_total: int
     bytes_done: int
     bytes_total: int
+    copied_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class _Course:
         self._bytes_total = sum(entry.size_bytes for entry in entries)
         self._files_done = 0
         self._bytes_done = 0
+        self._copied_bytes = 0
 
     def skip(self, size_bytes: int) -> None:
         self._bytes_done += size_bytes
@@ -142,6 +144,7 @@ class _Course:
 
     def piece_done(self, size_bytes: int) -> None:
         self._bytes_done += size_bytes
+        self._copied_bytes += size_bytes
         self.beat()
 
     def file_done(self) -> None:
@@ -149,7 +152,9 @@ class _Course:
         self.beat()
 
     def beat(self, _size_bytes: int = 0) -> None:
-        self._pulse(Progress(self._files_done, self._files_total, self._bytes_done, self._bytes_total))
+        self._pulse(
+            Progress(self._files_done, self._files_total, self._bytes_done, self._bytes_total, self._copied_bytes)
+        )
 
 
 def _kept(store: LocalStore, entry: FileEntry, known: KnownFile | None) -> StoredBlob | None:

@@ -37,8 +37,8 @@ class Context:
 class Pulse(Protocol):
     """What the work calls between its pieces (`worker/heart.py`); it raises when the work must stop."""
 
-    def __call__(self, **progress: Any) -> None:
-        """Say that the work moves, and how far it is: columns of `jobs`."""
+    def __call__(self, *, copied_bytes: int | None = None, **progress: Any) -> None:
+        """Say that the work moves, and how far it is: columns of `jobs`, and what this very attempt has copied."""
 
     def say(self, text: str, level: str = "info") -> None:
         """Add a line to the job's log."""

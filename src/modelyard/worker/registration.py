@@ -49,6 +49,7 @@ def _copy_source(context: Context, claim: Claim, ingest: Ingest, ledger: JobLedg
             items_total=progress.files_total,
             bytes_done=progress.bytes_done,
             bytes_total=progress.bytes_total,
+            copied_bytes=progress.copied_bytes,
         )
 
     pulse(step="Opening the source")

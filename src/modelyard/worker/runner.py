@@ -56,8 +56,8 @@ def run(context: Context, work: Work, job_id: int, beliefs: Beliefs | None = Non
 
 
 def new_owner() -> str:
-    """Return a name for one claim: host, process and something never used before."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex}"
+    """Return a name for one claim: host, this child, the worker's main process, and something never used before."""
+    return f"{socket.gethostname()}:{os.getpid()}:{os.getppid()}:{uuid4().hex}"
 
 
 def _do(context: Context, work: Work, claim: Claim, claimed_s: float) -> End | None:
@@ -94,7 +94,7 @@ def _do(context: Context, work: Work, claim: Claim, claimed_s: float) -> End | N
         raise
     except Exception:  # noqa: BLE001 - the one place that must record an outcome for whatever was raised.
         return _bug(context, claim, heart)
-    return partial(lifecycle.finish, claim, result, heart.unwritten())
+    return partial(lifecycle.finish, claim, result, heart.unwritten(), heart.progress)
 
 
 def _try_again(context: Context, claim: Claim, error: TemporaryFailure, heart: Heart) -> End:
