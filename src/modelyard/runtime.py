@@ -72,11 +72,7 @@ class Runtime:
     @property
     def public_url(self) -> str:
         """The address in every URL that leaves the server, without a slash at its end."""
-        settings = self.settings
-        if settings.public_url:
-            return settings.public_url.rstrip("/")
-        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104 - compared.
-        return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+        return self.settings.public_url.rstrip("/") if self.settings.public_url else self.settings.address
 
     @property
     def trust_ms(self) -> int:
