@@ -99,7 +99,8 @@ def backoff_s(attempt: int, chance: float) -> float:
     Half of `min(300, 15 * 2**attempt)` is fixed, half is `chance` (0.0 to 1.0) of it: shorter delays give up
     within a minute of an outage, and equal ones would come back all at once (design/jobs.md).
     """
-    whole = min(300.0, 15.0 * 2.0**attempt)
+    # A power of two beyond any delay's use, before a job that was retried for years exceeds what a float holds.
+    whole = min(300.0, 15.0 * 2.0 ** min(attempt, 10))
     return whole / 2 + whole / 2 * chance
 
 
