@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from modelyard.errors import BodyTooLarge, InvalidValue, Released, SourceUnreadable
+from modelyard.errors import BodyTooLarge, InvalidValue, Released, SourceUnreadable, TemporaryFailure
 from modelyard.storage.copying import batches, copy_tree, receive_upload, store_bytes
 from modelyard.storage.manifest import build_manifest
 from modelyard.storage.store import BATCH_BYTES, blob_name
@@ -193,6 +193,75 @@ def test_a_source_that_changes_is_not_recorded(model, open_tree, ingest, ledger)
         copy(open_tree(model), ingest, ledger, pulse=meddle)
 
     assert ledger.batches == []
+
+
+def many_files(folder, number):
+    (folder / "many").mkdir()
+    for name in range(number):
+        (folder / "many" / f"{name:03}").write_bytes(f"{name % 90}".encode() * 1000)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_many_files_arrive_however_many_threads_copy_them(model, open_tree, store, ingest, ledger, threads):
+    many_files(model, 100)
+    told = []
+
+    copied = copy_tree(open_tree(model), ingest, known={}, ledger=ledger, pulse=told.append, threads=threads)
+
+    assert len(copied.files) == 103
+    for file in copied.files:
+        assert read_blob(store, file.digest) == (model / file.path).read_bytes()
+    assert (told[-1].files_done, told[-1].bytes_done) == (103, told[-1].bytes_total)
+    assert [progress.bytes_done for progress in told] == sorted(progress.bytes_done for progress in told)
+
+
+def test_one_bad_file_among_many_ends_the_copy_and_leaves_nothing(model, open_tree, store, ingest, ledger):
+    many_files(model, 100)
+    tree = open_tree(model)
+    listed = tree.entries()
+    (model / "many" / "050").write_bytes(b"changed")
+
+    class Listed:
+        def entries(self):
+            return listed
+
+        def open(self, entry):
+            return tree.open(entry)
+
+    with pytest.raises(SourceUnreadable, match="050"):
+        copy(Listed(), ingest, ledger)
+
+    assert blob_names(store) == []
+    assert ledger.batches == []
+
+
+def test_a_pulse_that_raises_ends_a_copy_by_many_threads(model, open_tree, store, ledger):
+    many_files(model, 100)
+
+    def drain(_progress):
+        raise Released
+
+    with pytest.raises(Released), store.ingest(7, 1) as ingest:
+        copy(open_tree(model), ingest, ledger, pulse=drain)
+
+    assert staged_names(store) == []
+    assert blob_names(store) == []
+
+
+def test_what_does_not_fit_is_refused_before_the_first_byte(model, open_tree, store, ingest, ledger, monkeypatch):
+    monkeypatch.setattr(store, "free_bytes", lambda: 25_000)
+
+    with pytest.raises(TemporaryFailure, match=r"25\.6 kB are needed, 25\.0 kB are free.*tried again"):
+        copy(open_tree(model), ingest, ledger)
+
+    assert os.listdir(store.root / "ingest" / ingest.name) == []
+
+
+def test_what_is_stored_already_needs_no_room(model, open_tree, store, ingest, ledger, monkeypatch):
+    copy(open_tree(model), ingest, ledger)
+    monkeypatch.setattr(store, "free_bytes", lambda: 0)
+
+    copy(open_tree(model), ingest, ledger, known=ledger.known_files())
 
 
 def entries(*sizes):

@@ -13,7 +13,7 @@ from modelyard.storage.local_store import LocalStore
 
 # The process kills itself at the n-th event of a kind, so that each step of the protocol is met, and met exactly.
 COPY = """
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
 from modelyard.storage import local_ingest as protocol
 from modelyard.storage.copying import copy_tree
@@ -24,13 +24,15 @@ from modelyard.storage.tree import Limits
 
 _, root, folder, fatal, left = sys.argv
 left = int(left)
+lock = threading.Lock()
 
 def meet(event, arguments=()):
     global left
     if event == fatal:
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with lock:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 class Ledger:
     def record(self, batch):
@@ -62,8 +64,8 @@ def many_files(tmp_path):
 @pytest.mark.parametrize(
     ("event", "number"),
     [
-        ("pulse", 1),
-        ("pulse", 205),
+        ("open", 30),
+        ("open", 120),
         ("os.rename", 7),
         ("record", 2),
         ("os.mkdir", 1),

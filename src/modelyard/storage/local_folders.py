@@ -104,11 +104,15 @@ class LocalFolders:
     def failure(self, error: OSError, needed_bytes: int) -> TemporaryFailure:
         """Return what to raise for an error met while writing: all of them may pass, a full disk foremost."""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return TemporaryFailure(
-                f"The disk of the store is full: {sizes.written(needed_bytes)} are needed, "
-                f"{sizes.written(self.free_bytes())} are free. Free some space; the copy is tried again."
-            )
+            return self.full(needed_bytes)
         return TemporaryFailure(f"The store cannot be written: {error.strerror}. The copy is tried again.")
+
+    def full(self, needed_bytes: int) -> TemporaryFailure:
+        """Return what to raise when `needed_bytes` do not fit."""
+        return TemporaryFailure(
+            f"The disk of the store is full: {sizes.written(needed_bytes)} are needed, "
+            f"{sizes.written(self.free_bytes())} are free. Free some space; the copy is tried again."
+        )
 
     def write_once(self, name: str, content: bytes) -> None:
         """Write a file that nobody ever sees half-written, unless it exists."""

@@ -6,16 +6,17 @@ Files are staged and hashed beside the blobs, synced together, and get their nam
 import hashlib
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import PurePosixPath
 from types import TracebackType
 
 from modelyard.errors import NotFound, TemporaryFailure
 from modelyard.storage import kernel
+from modelyard.storage.large_files import LARGE_BYTES, copy_large
 from modelyard.storage.local_folders import LocalFolders, move_unless_exists
 from modelyard.storage.store import BATCH_FILES, PIECE_BYTES, BlobPlacement, Staged, StoredBlob, blob_name, is_intact
-from modelyard.storage.tree import Reader
+from modelyard.storage.tree import FileReader, Reader
 
 # Each unsynced file of such a batch keeps its descriptor, so that no write error is missed.
 BATCH_FILES_SYNCED_EACH = 64
@@ -53,6 +54,11 @@ class LocalIngest:
         """The most files that a batch may hold on this file system."""
         return BATCH_FILES if self._syncs_together else BATCH_FILES_SYNCED_EACH
 
+    def require_room(self, size_bytes: int) -> None:
+        """Raise TemporaryFailure when the file system has less free space."""
+        if size_bytes > self._store.free_bytes():
+            raise self._store.full(size_bytes)
+
     def held(self, blobs: Collection[StoredBlob]) -> set[StoredBlob]:
         """Return those of `blobs` whose files are there with their size."""
         return {blob for blob in blobs if self._store.blob_size(blob.digest, blob.gen) == blob.size_bytes}
@@ -74,6 +80,7 @@ class LocalBatch:
         self._syncs_together = syncs_together
         self._unsynced: list[int] = []
         self._sizes: dict[str, int] = {}
+        self._lock = threading.Lock()
         self._synced = False
 
     def __enter__(self) -> "LocalBatch":
@@ -95,15 +102,14 @@ class LocalBatch:
         descriptor = self._create(draft)
         try:
             staged = self._copy(reader, descriptor, expected_bytes, on_piece)
-            if staged.digest in self._sizes:
+            if self._is_first(staged):
+                # Any process may read a blob; nobody may write it, not even we.
+                os.fchmod(descriptor, 0o444)
+                os.rename(draft, staged.digest, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                if not self._syncs_together:
+                    self._unsynced.append(os.dup(descriptor))
+            else:
                 os.unlink(draft, dir_fd=self._folder)
-                return staged
-            # Any process may read a blob; nobody may write it, not even we.
-            os.fchmod(descriptor, 0o444)
-            os.rename(draft, staged.digest, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-            self._sizes[staged.digest] = staged.size_bytes
-            if not self._syncs_together:
-                self._unsynced.append(os.dup(descriptor))
         finally:
             self._close(descriptor)
         return staged
@@ -133,13 +139,16 @@ class LocalBatch:
         if not self._synced:
             raise RuntimeError("a batch must be synced before it is placed")
         proven = []
+        prefixes = sorted({digest[:2] for digest in self._sizes})
         try:
+            for prefix in prefixes:
+                self._make_folder(f"blobs/sha256/{prefix}")
             for digest, size_bytes in sorted(self._sizes.items()):
                 placement = placements[digest]
                 blob = StoredBlob(digest, placement.gen, size_bytes)
                 if self._place_one(blob, recheck=placement.recheck, on_piece=on_piece):
                     proven.append(digest)
-            self._sync_folders({digest[:2] for digest in self._sizes})
+            self._sync_folders(prefixes)
         except OSError as error:
             raise self._store.failure(error, 0) from error
         return proven
@@ -147,7 +156,6 @@ class LocalBatch:
     def _place_one(self, blob: StoredBlob, *, recheck: bool, on_piece: Callable[[int], None]) -> bool:
         """Place one blob; tell whether bytes under its name, which were in doubt, are now known to be right."""
         name = blob_name(blob.digest, blob.gen)
-        self._make_folder(str(PurePosixPath(name).parent))
         # A collector may remove the file between our look and our link, but not for ever.
         for _ in range(10):
             if move_unless_exists(blob.digest, name, source_folder=self._folder, target_folder=self._store.folder):
@@ -168,12 +176,24 @@ class LocalBatch:
 
     def _create(self, draft: str) -> int:
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             return os.open(draft, flags, 0o600, dir_fd=self._folder)
         except OSError as error:
             raise self._store.failure(error, 0) from error
 
+    def _is_first(self, staged: Staged) -> bool:
+        """Remember what was staged; False when the same bytes were before, by whatever thread."""
+        with self._lock:
+            if staged.digest in self._sizes:
+                return False
+            self._sizes[staged.digest] = staged.size_bytes
+            return True
+
     def _copy(self, reader: Reader, descriptor: int, expected_bytes: int, on_piece: Callable[[int], None]) -> Staged:
+        if expected_bytes >= LARGE_BYTES and isinstance(reader, FileReader):
+            staged = self._copy_large(reader, descriptor, expected_bytes, on_piece)
+            if staged is not None:
+                return staged
         digest = hashlib.sha256()
         size_bytes = 0
         while piece := reader.read(PIECE_BYTES):
@@ -182,6 +202,17 @@ class LocalBatch:
             size_bytes += len(piece)
             on_piece(len(piece))
         return Staged(digest.hexdigest(), size_bytes)
+
+    def _copy_large(
+        self, reader: FileReader, descriptor: int, expected_bytes: int, on_piece: Callable[[int], None]
+    ) -> Staged | None:
+        try:
+            staged = copy_large(reader.fileno(), descriptor, expected_bytes, on_piece)
+        except OSError as error:
+            raise self._store.failure(error, expected_bytes) from error
+        if staged is not None:
+            reader.took(staged.size_bytes)
+        return staged
 
     def _write(self, descriptor: int, piece: bytes, needed_bytes: int) -> None:
         try:
@@ -207,7 +238,7 @@ class LocalBatch:
 
     def _sync_folders(self, prefixes: Iterable[str]) -> None:
         """Make the names durable, those that were found included: whoever placed them may not have come so far."""
-        folders = [f"blobs/sha256/{prefix}" for prefix in sorted(prefixes)]
+        folders = [f"blobs/sha256/{prefix}" for prefix in prefixes]
         if self._syncs_together and len(folders) > _FEW_FOLDERS:
             kernel.syncfs(self._folder)
             return

@@ -113,7 +113,7 @@ class Batch(AbstractContextManager["Batch"], Protocol):
     """
 
     def stage(self, reader: Reader, expected_bytes: int, on_piece: Callable[[int], None]) -> Staged:
-        """Take what `reader` gives, hashing it; `on_piece` is called with the size of each piece.
+        """Take what `reader` gives, hashing it; `on_piece` is called with the size of each piece. Any thread may.
 
         `expected_bytes` only serves the message when the store is full. What `reader` and `on_piece` raise passes
         through.
@@ -139,6 +139,9 @@ class Ingest(AbstractContextManager["Ingest"], Protocol):
     @property
     def batch_files(self) -> int:
         """The most files that a batch may hold in this store."""
+
+    def require_room(self, size_bytes: int) -> None:
+        """Raise TemporaryFailure, with both figures, where the store can tell that so many bytes do not fit."""
 
     def held(self, blobs: Collection[StoredBlob]) -> set[StoredBlob]:
         """Return those of `blobs` that lie in the store with their size."""

@@ -12,7 +12,8 @@ from modelyard.registry import blobs
 from modelyard.registry.job_effects import StoredVersion
 from modelyard.rules.sources import CopiedSource, parse_source
 from modelyard.storage import sizes
-from modelyard.storage.copying import Copied, Progress, copy_tree, store_bytes
+from modelyard.storage.copying import Copied, copy_tree, store_bytes
+from modelyard.storage.course import Progress
 from modelyard.storage.manifest import ManifestFile, build_manifest
 from modelyard.storage.opening import open_source
 from modelyard.storage.store import Ingest, StoredBlob
