@@ -50,8 +50,9 @@ def start_leashed(
     user: str = "-",
     environment: dict[str, str] | None = None,
     new_session: bool = False,
+    folder: Path = Path("/"),
 ) -> subprocess.Popen[bytes]:
-    """Start `command`, output appended to `log`; it is killed when this process ends."""
+    """Start `command` in `folder`, output appended to `log`; it is killed when this process ends."""
     leash = [sys.executable, "-I", str(LEASH), str(os.getpid()), user]
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -60,7 +61,7 @@ def start_leashed(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd="/",
+            cwd=folder,
             start_new_session=new_session,
         )
 
