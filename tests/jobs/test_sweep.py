@@ -250,3 +250,25 @@ def test_a_busy_queue_hides_no_job_of_another(job_house, broker):
     Sweep(job_house.lifecycle, broker, period_s=5).ring()
 
     assert broker.rung == [short.id]
+
+
+def test_a_waiting_job_of_another_release_is_not_rung_for(job_house, sweep, broker):
+    job_id = job_house.add(subject=None)
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_another_release"))
+    job_house.pass_time(600_000)
+
+    assert sweep.ring() == 0
+
+    assert (broker.rung, job_house.row(job_id).status) == ([], "QUEUED")
+
+
+def test_a_running_job_of_another_release_is_not_taken_back(job_house, sweep):
+    claim = job_house.claimed()
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_another_release"))
+    job_house.pass_time(2 * LEASE_MS)
+
+    assert sweep.reap() == 0
+
+    assert job_house.row(claim.job_id).status == "RUNNING"
