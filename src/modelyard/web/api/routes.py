@@ -6,6 +6,7 @@ from flask import Flask, Response
 
 from modelyard.database.session import repeat_conflicts
 from modelyard.web.api import (
+    aliases,
     artifacts,
     dbfs,
     downloads,
@@ -14,6 +15,7 @@ from modelyard.web.api import (
     openapi,
     registered_models,
     service,
+    tags,
     workforce,
 )
 from modelyard.web.api.route import Answer, Route
@@ -27,17 +29,25 @@ REGISTRY = [
     Route("POST", "/registered-models/create", registered_models.create),
     Route("GET", "/registered-models/get", registered_models.get),
     Route("PATCH", "/registered-models/update", registered_models.update),
+    Route("POST", "/registered-models/rename", registered_models.rename),
     Route("DELETE", "/registered-models/delete", registered_models.delete),
     Route("GET", "/registered-models/search", registered_models.search),
     Route("GET", "/registered-models/list", registered_models.list_all),
     Route("POST", "/registered-models/get-latest-versions", registered_models.get_latest_versions),
     Route("GET", "/registered-models/get-latest-versions", registered_models.get_latest_versions),
+    Route("POST", "/registered-models/set-tag", tags.set_model_tag),
+    Route("DELETE", "/registered-models/delete-tag", tags.delete_model_tag),
+    Route("POST", "/registered-models/alias", aliases.set_alias),
+    Route("GET", "/registered-models/alias", aliases.get_version),
+    Route("DELETE", "/registered-models/alias", aliases.delete_alias),
     Route("POST", "/model-versions/create", model_versions.create),
     Route("GET", "/model-versions/get", model_versions.get),
     Route("PATCH", "/model-versions/update", model_versions.update),
     Route("DELETE", "/model-versions/delete", model_versions.delete),
     Route("GET", "/model-versions/search", model_versions.search),
     Route("POST", "/model-versions/transition-stage", model_versions.transition_stage),
+    Route("POST", "/model-versions/set-tag", tags.set_version_tag),
+    Route("DELETE", "/model-versions/delete-tag", tags.delete_version_tag),
     Route("GET", "/model-versions/get-download-uri", downloads.get_download_uri),
     Route("GET", "/model-versions/list-artifacts", downloads.list_artifacts),
     Route("GET", "/model-versions/get-signed-download-uri", downloads.get_signed_download_uri),
