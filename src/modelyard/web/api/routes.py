@@ -5,7 +5,17 @@ from collections.abc import Callable
 from flask import Flask, Response
 
 from modelyard.database.session import repeat_conflicts
-from modelyard.web.api import artifacts, dbfs, downloads, jobs, model_versions, registered_models, service, workforce
+from modelyard.web.api import (
+    artifacts,
+    dbfs,
+    downloads,
+    jobs,
+    model_versions,
+    registered_models,
+    schedules,
+    service,
+    workforce,
+)
 from modelyard.web.api.route import Answer, Route
 from modelyard.web.json_answers import json_answer
 
@@ -45,6 +55,8 @@ NATIVE = [
     Route("POST", "/jobs/retry", jobs.retry_failed, repeatable=False),
     Route("GET", "/workers", workforce.list_workers),
     Route("GET", "/queues", workforce.list_queues),
+    Route("GET", "/schedules", schedules.list_schedules),
+    Route("PATCH", "/schedules/<name>", schedules.change_schedule),
 ]
 
 FILES = [
