@@ -191,3 +191,25 @@ def test_a_job_that_ran_out_of_attempts_is_failed_by_the_sweep(job_house, sweep)
 
     assert job_house.ended == [(JobStatus.FAILED, "The worker that ran this job was lost.")]
     assert job_house.row(claim.job_id).status == "FAILED"
+
+
+def test_a_waiting_job_of_another_release_is_not_rung_for(job_house, sweep, broker):
+    job_id = job_house.add(subject=None)
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_another_release"))
+    job_house.pass_time(600_000)
+
+    assert sweep.ring() == 0
+
+    assert (broker.rung, job_house.row(job_id).status) == ([], "QUEUED")
+
+
+def test_a_running_job_of_another_release_is_not_taken_back(job_house, sweep):
+    claim = job_house.claimed()
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_another_release"))
+    job_house.pass_time(2 * LEASE_MS)
+
+    assert sweep.reap() == 0
+
+    assert job_house.row(claim.job_id).status == "RUNNING"

@@ -19,6 +19,7 @@ from modelyard.worker import runner
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.tasks import WORK
+from tests.web.contract import check_answer
 
 PREFIX = "/api/2.0/mlflow"
 UPLOADS = "/databricks/mlflow/tmp-external-source"
@@ -42,10 +43,15 @@ class Yard:
         return self.runtime.engine
 
     def send(self, method: str, route: str, body: Any = None, **options: Any) -> TestResponse:
-        """Send a request to a registry route, or to any path that begins with a slash."""
+        """Send a request to a registry route, or to any path that begins with a slash.
+
+        Answers of the native API are held to its description, whatever the test is about.
+        """
         path = route if route.startswith("/") else f"{PREFIX}/{route}"
         arguments = {"json": body} if body is not None else {}
-        return self.client.open(path, method=method, **arguments, **options)
+        answer = self.client.open(path, method=method, **arguments, **options)
+        check_answer(method, path, answer)
+        return answer
 
     def call(self, method: str, route: str, body: Any = None, **query: Any) -> Any:
         """Send a request that must succeed; return its JSON."""

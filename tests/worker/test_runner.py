@@ -48,6 +48,20 @@ def test_what_the_work_raises_decides_the_outcome(house, error, status, version_
     assert house.version().status == version_status
 
 
+@pytest.mark.parametrize("arguments", [{}, {"source": 3}, [], "text", {"source": "/x", "upload_folder": []}])
+def test_a_job_with_arguments_of_another_release_fails_with_a_reason(house, arguments):
+    job = house.register("/x")
+    with transaction(house.engine) as session:
+        session.execute(update(jobs).values(arguments=arguments))
+
+    assert house.run(job) is JobStatus.FAILED
+
+    assert house.job(job).error_code == "INVALID_PARAMETER_VALUE"
+    assert "not made by this release" in house.job(job).status_message
+    assert house.version().status_message == house.job(job).status_message
+    assert house.run(job) is None
+
+
 def test_a_defect_of_ours_shows_a_number_and_no_secret(house):
     job = house.register("/x")
 

@@ -8,7 +8,7 @@ from modelyard.jobs.guards import lock_registry_rows
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.registry.access import Actor
 from modelyard.registry.jobs import JobFilter, conditions, joined, read_job, require, visible
-from modelyard.rules.jobs import FINAL, RULES, JobKind, JobStatus
+from modelyard.rules.jobs import FINAL, RULES, JobKind, JobStatus, check_arguments
 from modelyard.rules.permissions import Level
 
 
@@ -34,10 +34,11 @@ def cancel_job(session: Session, actor: Actor, job_id: int, *, lifecycle: Lifecy
 def retry_job(session: Session, actor: Actor, job_id: int, *, lifecycle: Lifecycle) -> None:
     """Queue a job again that FAILED or was CANCELLED; what its attempts did and said is kept.
 
-    Raises NotFound, PermissionDenied, InvalidState in any other status, or when nothing is left to work on.
+    Raises NotFound, PermissionDenied, InvalidState in any other status, or when nothing is left to work on,
+    InvalidValue when its arguments let it do nothing but fail.
     """
     job = _locked_job(session, actor, job_id)
-    _known_kind(job, "tried again")
+    check_arguments(_known_kind(job, "tried again"), job.arguments)
     if lifecycle.retry(session, job_id) is None:
         raise InvalidState(
             f"Job {job_id} is {_status_of(session, job_id)}; only one that FAILED or was CANCELLED can be tried again."

@@ -132,6 +132,14 @@ def test_a_job_whose_version_was_deleted_is_not_tried_again(yard: Yard) -> None:
     assert yard.jobs()[0].status == "FAILED"
 
 
+@pytest.mark.parametrize("arguments", [{}, {"source": 3}])
+def test_a_job_that_could_only_fail_again_is_not_tried_again(yard: Yard, arguments: dict[str, object]) -> None:
+    job_id = yard.add_job(kind="register_version", arguments=arguments, status="FAILED")
+
+    assert yard.refused("POST", f"{JOBS}/{job_id}/retry") == (400, "INVALID_PARAMETER_VALUE")
+    assert yard.jobs()[0].status == "FAILED"
+
+
 def test_every_failed_job_that_is_meant_is_tried_again(yard: Yard) -> None:
     failed = [yard.add_job(status="FAILED") for _ in range(3)]
     for left_alone in ({"status": "CANCELLED"}, {"status": "SUCCEEDED"}, {"status": "FAILED", "requested_by": "bob"}):

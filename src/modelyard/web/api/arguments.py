@@ -76,7 +76,9 @@ def _integer(value: Any) -> Any:
 Text = Annotated[str, AfterValidator(_storable)]
 Required = Annotated[Text, AfterValidator(_present)]
 Flag = Annotated[bool, BeforeValidator(_boolean)]
-Whole = Annotated[int, BeforeValidator(_integer)]
+# Bounds stand before it, or a description of the API does not see them: `Annotated[int, Field(ge=1), WRITTEN]`.
+WRITTEN = BeforeValidator(_integer)
+Whole = Annotated[int, WRITTEN]
 
 
 class TagArgument(Arguments):

@@ -15,7 +15,7 @@ from modelyard.registry import jobs as registry
 from modelyard.registry.jobs import JobFilter
 from modelyard.rules.jobs import JobStatus
 from modelyard.rules.versions import MAX_VERSION
-from modelyard.web.api.arguments import Required, StrictArguments, Text, Whole
+from modelyard.web.api.arguments import WRITTEN, Required, StrictArguments, Text
 from modelyard.web.api.job_answers import (
     JobDetail,
     JobPage,
@@ -37,9 +37,9 @@ from modelyard.web.site import site
 MAX_ID = 10**18 - 1
 MAX_TIME_MS = 10**15
 
-JobId = Annotated[Whole, Field(ge=1, le=MAX_ID, examples=[42])]
+JobId = Annotated[int, Field(ge=1, le=MAX_ID, examples=[42]), WRITTEN]
 Status = Annotated[JobStatus, Field(strict=False)]
-Time = Annotated[Whole, Field(ge=0, le=MAX_TIME_MS)]
+Time = Annotated[int, Field(ge=0, le=MAX_TIME_MS), WRITTEN]
 
 LogAnswer = Annotated[
     Response,
@@ -85,10 +85,10 @@ class ListJobs(MeantJobs):
     """What a list of jobs is asked for."""
 
     status: list[Status] = Field(default_factory=list, examples=[["FAILED"]])
-    version: Annotated[Whole, Field(ge=1, le=MAX_VERSION)] | None = Field(
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION), WRITTEN] | None = Field(
         None, description="Number of a version of `model`.", examples=[3]
     )
-    max_results: Annotated[Whole, Field(ge=1, le=1000)] = Field(50, examples=[100])
+    max_results: Annotated[int, Field(ge=1, le=1000), WRITTEN] = Field(50, examples=[100])
     page_token: Text = Field("", description="The next_page_token of the page before.")
 
     def filter(self) -> JobFilter:
@@ -102,10 +102,10 @@ class ListJobs(MeantJobs):
 class ReadLog(NamedJob):
     """What is asked of a job's log."""
 
-    after: Annotated[Whole, Field(ge=0, le=MAX_ID)] = Field(
+    after: Annotated[int, Field(ge=0, le=MAX_ID), WRITTEN] = Field(
         0, description="The X-Next-Offset of the answer before, to follow a log.", examples=[0]
     )
-    max_results: Annotated[Whole, Field(ge=1, le=10_000)] = Field(1000, examples=[1000])
+    max_results: Annotated[int, Field(ge=1, le=10_000), WRITTEN] = Field(1000, examples=[1000])
     format: Literal["text", "jsonl"] = Field("text", examples=["jsonl"])
 
 

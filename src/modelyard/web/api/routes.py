@@ -11,6 +11,7 @@ from modelyard.web.api import (
     downloads,
     jobs,
     model_versions,
+    openapi,
     registered_models,
     schedules,
     service,
@@ -57,6 +58,7 @@ NATIVE = [
     Route("GET", "/queues", workforce.list_queues),
     Route("GET", "/schedules", schedules.list_schedules),
     Route("PATCH", "/schedules/<name>", schedules.change_schedule),
+    Route("GET", "/openapi.json", openapi.show_description, open=True),
 ]
 
 FILES = [
@@ -86,6 +88,7 @@ SERVICE = [
 
 def mount(app: Flask) -> frozenset[str]:
     """Add every route to `app`; return the endpoints that need no credentials."""
+    app.extensions[openapi.EXTENSION] = NATIVE_PREFIX, NATIVE
     mounted = [(prefix, route) for prefix in PREFIXES for route in REGISTRY]
     mounted += [(NATIVE_PREFIX, route) for route in NATIVE]
     mounted += [("", route) for route in FILES + SERVICE]
