@@ -36,6 +36,10 @@ FIELDS = [
     "created_after_ms",
     "after",
     "format",
+    "enabled",
+    "rule",
+    "expression",
+    "time_zone",
 ]
 WORDS = ["m", "1", "Production", "/x", "models:/m/1", f"dbfs:{UPLOADS}/a/b", "true", "name='m'", "name ASC", "\0"]
 LOG = f"{NATIVE_PREFIX}/jobs/1/log"
@@ -49,7 +53,10 @@ values = st.recursive(
 )
 routes = [(route.method, PREFIXES[0] + route.path) for route in REGISTRY]
 routes += [(route.method, route.path.replace("<path:path>", "x").replace("<version_id>", "0" * 32)) for route in FILES]
-routes += [(route.method, NATIVE_PREFIX + route.path.replace("<job_id>", "1")) for route in NATIVE]
+routes += [
+    (route.method, NATIVE_PREFIX + route.path.replace("<job_id>", "1").replace("<name>", "prune_jobs"))
+    for route in NATIVE
+]
 
 
 @pytest.mark.parametrize("plausible", [True, False])
