@@ -5,6 +5,7 @@ ignored, null counts as absent, and so does "" where a text is required.
 """
 
 import hashlib
+import reprlib
 from typing import Annotated, Any, TypeVar, get_origin
 
 import orjson
@@ -16,6 +17,7 @@ from modelyard.errors import InvalidValue
 from modelyard.rules.texts import check_storable
 
 MAX_INTEGER_DIGITS = 18
+SHOWN_CHARACTERS = 100
 
 
 class Arguments(BaseModel):
@@ -129,6 +131,10 @@ def _refusal(error: ValidationError) -> InvalidValue:
     found = problem["input"]
     if problem["type"] == "missing" or found == "":
         return InvalidValue(f"Missing value for required parameter '{name}'.")
-    shown = repr(found)
-    shown = shown if len(shown) <= 100 else shown[:99] + "…"
-    return InvalidValue(f"Invalid value {shown} for parameter '{name}': {problem['msg']}.")
+    return InvalidValue(f"Invalid value {_beginning(found)} for parameter '{name}': {problem['msg']}.")
+
+
+def _beginning(found: Any) -> str:
+    """Return how `found` is written, cut: writing out all of a large one would take seconds."""
+    shown = repr(found[:SHOWN_CHARACTERS]) if isinstance(found, str) else reprlib.repr(found)
+    return shown if len(shown) <= SHOWN_CHARACTERS else shown[: SHOWN_CHARACTERS - 1] + "…"
