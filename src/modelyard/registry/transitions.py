@@ -10,6 +10,7 @@ from modelyard.registry import access, activities
 from modelyard.registry.access import Actor
 from modelyard.registry.model_versions import find_model_version
 from modelyard.registry.registered_models import find_registered_model, note_change
+from modelyard.registry.shown import READY
 from modelyard.rules.jobs import JobKind
 from modelyard.rules.stages import Stage, check_archiving
 from modelyard.rules.texts import check_description
@@ -61,6 +62,7 @@ def _archive_others(session: Session, moving: ModelVersion, stage: Stage, *, at_
         .where(
             col(ModelVersion.model_id) == moving.model_id,
             col(ModelVersion.stage) == stage,
+            col(ModelVersion.status) == READY,
             col(ModelVersion.id) != moving.id,
             col(ModelVersion.deleted_at_ms).is_(None),
         )
