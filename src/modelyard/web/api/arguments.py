@@ -5,6 +5,7 @@ ignored, null counts as absent, and so does "" where a text is required.
 """
 
 import hashlib
+import reprlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, get_origin
@@ -18,6 +19,7 @@ from modelyard.errors import InvalidValue
 from modelyard.rules.texts import check_storable
 
 MAX_INTEGER_DIGITS = 18
+SHOWN_CHARACTERS = 100
 
 
 class Arguments(BaseModel):
@@ -149,8 +151,9 @@ def _refusal(kind: type[Arguments], error: ValidationError) -> InvalidValue:
 
 
 def _clipped(found: object) -> str:
-    shown = repr(found)
-    return shown if len(shown) <= 100 else shown[:99] + "…"
+    """Return how `found` is written, cut: writing out all of a large one would take seconds."""
+    shown = repr(found[:SHOWN_CHARACTERS]) if isinstance(found, str) else reprlib.repr(found)
+    return shown if len(shown) <= SHOWN_CHARACTERS else shown[: SHOWN_CHARACTERS - 1] + "…"
 
 
 def _example(kind: type[Arguments], location: tuple[int | str, ...]) -> str:
