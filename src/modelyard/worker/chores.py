@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from modelyard import __version__
 from modelyard.database.clock import now_ms
+from modelyard.database.inserts import insert_or
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import metadata
 from modelyard.jobs.guards import jobs
@@ -50,7 +51,7 @@ class Presence:
             "seen_at_ms": now_ms(),
         }
         with transaction(self.context.engine) as session:
-            upsert = blobs.insert_or(session, workers).values(row)
+            upsert = insert_or(session, workers).values(row)
             session.execute(upsert.on_conflict_do_update(index_elements=["name"], set_={"seen_at_ms": now_ms()}))
             session.execute(delete(workers).where(workers.c.seen_at_ms < now_ms() - HOUR_MS))
 
