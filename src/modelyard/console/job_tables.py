@@ -122,9 +122,9 @@ def written_time(moment_ms: int | None) -> str:
 
 
 def written_span(seconds: float) -> str:
-    """Return a length of time such as "0.4 s", "23 s", "4 min 10 s" or "3 h 5 min"."""
+    """Return a length of time such as "0.4 s", "9 s", "4 min 10 s" or "3 h 5 min"."""
     if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
+        return f"{max(0.0, seconds):.1f}".removesuffix(".0") + " s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
