@@ -81,6 +81,16 @@ class Runtime:
         """How long a stored blob is believed without being hashed again."""
         return self.settings.dedup_trust_days * DAY_MS
 
+    @property
+    def trash_ms(self) -> int:
+        """How long what was deleted can be restored; 0 for not at all."""
+        return self.settings.trash_days * DAY_MS
+
+    @property
+    def grace_ms(self) -> int:
+        """How long bytes that nobody refers to stay in the store."""
+        return int(self.settings.grace_hours * 3_600_000)
+
 
 def _lifecycle(settings: Settings, engine: Engine, bell: Bell | None) -> Lifecycle:
     queue = JobQueue(

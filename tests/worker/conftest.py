@@ -1,12 +1,12 @@
 """A worker child without Celery: a real database, a real store, real folders as sources."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Job, ModelVersion, RegisteredModel, metadata
@@ -14,6 +14,7 @@ from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import job_effects
 from modelyard.rules.jobs import JobKind, JobStatus
+from modelyard.storage.identity import Owner
 from modelyard.storage.local_store import LocalStore
 from modelyard.storage.manifest import ManifestFile, parse_manifest
 from modelyard.storage.roots import SourceRoots
@@ -22,8 +23,10 @@ from modelyard.worker import runner
 from modelyard.worker.context import Context, Work
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.registration import register_version
+from modelyard.worker.tasks import WORK
 
 DAY_MS = 24 * 3600 * 1000
+OWNER = Owner("house", "database")
 
 
 @dataclass
@@ -37,6 +40,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.store = LocalStore(self.folder / "store")
+        self.store.create_or_check(OWNER)
         self.sources = self.folder / "sources"
         self.sources.mkdir()
         queue = JobQueue(ring=lambda kind, name, job_id: self.rings.append(job_id), attempts=3)
@@ -51,6 +55,7 @@ class House:
             drain=self.drain,
             stall_s=60,
             trust_ms=DAY_MS,
+            owner=OWNER,
         )
         with transaction(self.engine) as session:
             model = RegisteredModel(name="m", created_by="ann")
@@ -85,6 +90,32 @@ class House:
     def run(self, job: Job, work: Work = register_version) -> JobStatus | None:
         """Run one attempt of a job."""
         return runner.run(self.context, work, job.id)
+
+    def enqueue(self, kind: JobKind, **options: Any) -> Job:
+        """Enqueue a job of any kind; options are those of `JobQueue.enqueue`."""
+        with transaction(self.engine) as session:
+            return self.context.lifecycle.queue.enqueue(session, kind, requested_by="ann", **options)
+
+    def do(self, kind: JobKind, **options: Any) -> Job:
+        """Enqueue a job, run one attempt of it, and return its row as it is then."""
+        job = self.enqueue(kind, **options)
+        self.run(job, WORK[kind])
+        return self.job(job)
+
+    def ready(self, number: int = 1, **files: bytes) -> ModelVersion:
+        """Register a version with these files and an MLmodel, and run its copy."""
+        assert self.run(self.register(self.model_folder(f"model-{number}", **files), number=number)) == "SUCCEEDED"
+        return self.version(number)
+
+    def forget(self, number: int) -> None:
+        """Remove a version's row, as a purge does in the end."""
+        with transaction(self.engine) as session:
+            session.execute(delete(ModelVersion).where(ModelVersion.version == number))
+
+    def with_context(self, **changes: Any) -> "House":
+        """Change parts of the worker's context."""
+        self.context = replace(self.context, **changes)
+        return self
 
     def version(self, number: int = 1) -> ModelVersion:
         """Return the version's row as it is now."""

@@ -16,6 +16,7 @@ class JobKind(StrEnum):
 
     REGISTER_VERSION = "register_version"
     ARCHIVE_VERSIONS = "archive_versions"
+    COLLECT = "collect"
     PRUNE_JOBS = "prune_jobs"
     PROBE = "probe"
 
@@ -76,6 +77,7 @@ RULES: dict[JobKind, KindRules] = {
         cancellable=False,
         arguments={"versions": list[int], "from_stage": str, "promoted": int},
     ),
+    JobKind.COLLECT: KindRules("copy", time_limit_s=24 * 3600),
     JobKind.PRUNE_JOBS: KindRules("fast", time_limit_s=3600),
     JobKind.PROBE: KindRules("fast", time_limit_s=60),
 }

@@ -14,6 +14,7 @@ from modelyard.rules.jobs import RULES, JobKind, task_name
 from modelyard.worker import runner
 from modelyard.worker.archival import archive_versions
 from modelyard.worker.beliefs import Beliefs
+from modelyard.worker.collecting import collect
 from modelyard.worker.context import Context, Pulse, Work
 from modelyard.worker.probe import probe
 from modelyard.worker.pruning import prune_jobs
@@ -25,6 +26,7 @@ HARD_LIMIT_AFTER_S = 60
 WORK: dict[JobKind, Work] = {
     JobKind.REGISTER_VERSION: register_version,
     JobKind.ARCHIVE_VERSIONS: archive_versions,
+    JobKind.COLLECT: collect,
     JobKind.PRUNE_JOBS: prune_jobs,
     JobKind.PROBE: probe,
 }
