@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, select, update
 
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Job, ModelVersion, RegisteredModel, metadata
@@ -116,6 +116,12 @@ class House:
         """Change parts of the worker's context."""
         self.context = replace(self.context, **changes)
         return self
+
+    def queue_again(self, job: Job) -> None:
+        """Put a job back into the queue, as the reap of its lost worker does."""
+        lost = {"status": "QUEUED", "lease_until_ms": None, "worker": None, "run_after_ms": 0}
+        with transaction(self.engine) as session:
+            session.execute(update(Job).where(Job.id == job.id).values(**lost))
 
     def version(self, number: int = 1) -> ModelVersion:
         """Return the version's row as it is now."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlalchemy import ColumnElement, Table, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
@@ -24,10 +24,9 @@ GONE_KEPT_MS = 30 * DAY_MS
 REFERENCES: tuple[Table, ...] = (manifest_blobs, blob_leases, uploads)
 
 
-def _is_referenced() -> ColumnElement[bool]:
-    return or_(
-        *(exists().where(table.c.digest == blobs.c.digest, table.c.state == blobs.c.state) for table in REFERENCES)
-    )
+def is_unreferenced() -> ColumnElement[bool]:
+    """Return the condition on `blobs` for those that nothing refers to now; the foreign keys have the last word."""
+    return and_(*(~_held_by(table) for table in REFERENCES))
 
 
 def _is_collectable(grace_ms: int) -> tuple[ColumnElement[bool], ...]:
@@ -64,7 +63,7 @@ def remove_manifest(session: Session, digest: str, digests: Sequence[str]) -> bo
 
 def unreferenced_blobs(session: Session, *, after: str, grace_ms: int, limit: int) -> list[str]:
     """Return blobs behind `after` that were untouched for `grace_ms` and look unreferenced, in order of digest."""
-    found = select(blobs.c.digest).where(blobs.c.digest > after, *_is_collectable(grace_ms), ~_is_referenced())
+    found = select(blobs.c.digest).where(blobs.c.digest > after, *_is_collectable(grace_ms), is_unreferenced())
     return list(session.scalars(found.order_by(blobs.c.digest).limit(limit)))
 
 
@@ -198,10 +197,10 @@ def outlook(session: Session, *, grace_ms: int) -> Outlook:
         )
         .correlate(blobs)
     )
-    held = or_(of_a_version, *(_held_by(table) for table in (blob_leases, uploads)))
+    free_then = and_(~of_a_version, ~_held_by(blob_leases), ~_held_by(uploads))
     counted = select(func.count(), func.coalesce(func.sum(blobs.c.size_bytes), 0)).select_from(blobs)
-    count, size_bytes = session.execute(counted.where(*_is_collectable(grace_ms), ~_is_referenced())).one()
-    all_count, all_bytes = session.execute(counted.where(blobs.c.state == "live", ~held)).one()
+    count, size_bytes = session.execute(counted.where(*_is_collectable(grace_ms), is_unreferenced())).one()
+    all_count, all_bytes = session.execute(counted.where(blobs.c.state == "live", free_then)).one()
     free = ~exists().where(versions.c.manifest_digest == manifests.c.digest)
     return Outlook(
         manifests=session.scalar(select(func.count()).select_from(manifests).where(free)) or 0,

@@ -210,6 +210,8 @@ EFFECTS: dict[JobKind, KindEffects] = {
         retried=_version_pending_again,
     ),
     JobKind.ARCHIVE_VERSIONS: _WITHOUT_EFFECTS,
+    JobKind.PURGE_VERSION: _WITH_REPORT,
+    JobKind.PURGE_MODEL: _WITH_REPORT,
     JobKind.COLLECT: _WITH_REPORT,
     JobKind.PRUNE_JOBS: _WITHOUT_EFFECTS,
     JobKind.PROBE: _WITHOUT_EFFECTS,

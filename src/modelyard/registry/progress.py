@@ -22,7 +22,17 @@ _OPEN_STATUSES: list[ColumnElement[str]] = [literal_column(f"'{status}'") for st
 
 def subject_of(version: ModelVersion) -> str:
     """Return the lock under which the jobs of a version run one at a time."""
-    return f"{_SUBJECT}{version.public_id}"
+    return version_subject(version.public_id)
+
+
+def version_subject(public_id: str) -> str:
+    """Return the lock of the version with this public id."""
+    return f"{_SUBJECT}{public_id}"
+
+
+def model_subject(public_id: str) -> str:
+    """Return the lock under which jobs on a whole model run one at a time."""
+    return f"registered_model:{public_id}"
 
 
 def open_job() -> ColumnElement[str]:

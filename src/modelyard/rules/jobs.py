@@ -16,6 +16,8 @@ class JobKind(StrEnum):
 
     REGISTER_VERSION = "register_version"
     ARCHIVE_VERSIONS = "archive_versions"
+    PURGE_VERSION = "purge_version"
+    PURGE_MODEL = "purge_model"
     COLLECT = "collect"
     PRUNE_JOBS = "prune_jobs"
     PROBE = "probe"
@@ -77,6 +79,8 @@ RULES: dict[JobKind, KindRules] = {
         cancellable=False,
         arguments={"versions": list[int], "from_stage": str, "promoted": int},
     ),
+    JobKind.PURGE_VERSION: KindRules("fast", time_limit_s=3600, cancellable=False, arguments={"deleted_at_ms": int}),
+    JobKind.PURGE_MODEL: KindRules("fast", time_limit_s=24 * 3600, cancellable=False, arguments={"deleted_at_ms": int}),
     JobKind.COLLECT: KindRules("copy", time_limit_s=24 * 3600),
     JobKind.PRUNE_JOBS: KindRules("fast", time_limit_s=3600),
     JobKind.PROBE: KindRules("fast", time_limit_s=60),

@@ -18,6 +18,7 @@ from modelyard.worker.collecting import collect
 from modelyard.worker.context import Context, Pulse, Work
 from modelyard.worker.probe import probe
 from modelyard.worker.pruning import prune_jobs
+from modelyard.worker.purging import purge_model, purge_version
 from modelyard.worker.registration import register_version
 
 # The heartbeat ends a job at its limit in an orderly way; Celery kills a child that did not come to that.
@@ -26,6 +27,8 @@ HARD_LIMIT_AFTER_S = 60
 WORK: dict[JobKind, Work] = {
     JobKind.REGISTER_VERSION: register_version,
     JobKind.ARCHIVE_VERSIONS: archive_versions,
+    JobKind.PURGE_VERSION: purge_version,
+    JobKind.PURGE_MODEL: purge_model,
     JobKind.COLLECT: collect,
     JobKind.PRUNE_JOBS: prune_jobs,
     JobKind.PROBE: probe,
