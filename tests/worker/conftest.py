@@ -18,6 +18,7 @@ from modelyard.storage.identity import Owner
 from modelyard.storage.local_store import LocalStore
 from modelyard.storage.manifest import ManifestFile, parse_manifest
 from modelyard.storage.roots import SourceRoots
+from modelyard.storage.store import blob_name
 from modelyard.storage.tree import Limits
 from modelyard.worker import runner
 from modelyard.worker.context import Context, Work
@@ -147,6 +148,24 @@ class House:
     def manifest(self, digest: str) -> list[ManifestFile]:
         """Return the files that a stored manifest lists."""
         return parse_manifest(self.read(digest))
+
+    def digest_of(self, path: str, number: int = 1) -> str:
+        """Return the digest of a version's file."""
+        manifest = self.version(number).manifest_digest
+        assert manifest is not None
+        [digest] = [file.digest for file in self.manifest(manifest) if file.path == path]
+        return digest
+
+    def blob_path(self, digest: str, gen: int = 0) -> Path:
+        """Return where a blob's file lies."""
+        return self.store.root / blob_name(digest, gen)
+
+    def spoil(self, digest: str, content: bytes | None = None) -> None:
+        """Damage a stored blob: flip a byte, or put `content` in its place."""
+        path = self.blob_path(digest)
+        path.chmod(0o644)
+        good = path.read_bytes()
+        path.write_bytes(bytes([good[0] ^ 1]) + good[1:] if content is None else content)
 
     def read(self, digest: str) -> bytes:
         """Return the bytes of a live blob."""

@@ -11,7 +11,7 @@ from modelyard.registry import blobs, collection
 from modelyard.registry.blobs import JOB_ITSELF
 from modelyard.rules.jobs import JobKind, JobStatus
 from modelyard.storage.identity import Owner
-from modelyard.storage.store import StoredBlob, blob_name
+from modelyard.storage.store import StoredBlob
 from tests.worker.conftest import random_bytes
 
 HOUR_MS = 3_600_000
@@ -29,15 +29,6 @@ def files_on_disk(house):
 
 def rows_in(house, state):
     return {(row.digest, row.gen) for row in house.rows("blobs") if row.state == state}
-
-
-def blob_path(house, digest, gen=0):
-    return house.store.root / blob_name(digest, gen)
-
-
-def digest_of(house, number, path):
-    [digest] = [file.digest for file in house.manifest(house.version(number).manifest_digest) if file.path == path]
-    return digest
 
 
 def test_what_no_version_refers_to_goes_and_the_bytes_are_counted(hasty):
@@ -93,7 +84,7 @@ def test_the_grace_period_begins_when_the_last_reference_goes(house, set_clock):
 
 def test_a_lease_and_an_upload_hold_a_blob(hasty):
     hasty.ready(1, leased=b"leased", uploaded=b"uploaded")
-    leased, uploaded = digest_of(hasty, 1, "leased"), digest_of(hasty, 1, "uploaded")
+    leased, uploaded = hasty.digest_of("leased"), hasty.digest_of("uploaded")
     with transaction(hasty.engine) as session:
         blobs.lease(session, [leased], job_id=99, attempt=JOB_ITSELF)
         blobs.record_upload(session, actor_name="ann", path="r/m", digest=uploaded, size_bytes=8, hours=1)
@@ -107,9 +98,7 @@ def test_a_lease_and_an_upload_hold_a_blob(hasty):
 def test_uploads_that_nobody_registered_in_time_go_with_their_bytes(hasty, set_clock):
     hasty.ready(1, a=b"uploaded")
     with transaction(hasty.engine) as session:
-        blobs.record_upload(
-            session, actor_name="ann", path="r/m", digest=digest_of(hasty, 1, "a"), size_bytes=8, hours=1
-        )
+        blobs.record_upload(session, actor_name="ann", path="r/m", digest=hasty.digest_of("a"), size_bytes=8, hours=1)
     hasty.forget(1)
     set_clock(2 * HOUR_MS)
 
@@ -159,7 +148,7 @@ def test_a_store_that_names_another_database_is_not_touched_until_it_is_adopted(
 
 def test_what_a_dead_collector_marked_is_finished_by_the_next(hasty):
     hasty.ready(1, a=b"bytes")
-    digest = digest_of(hasty, 1, "a")
+    digest = hasty.digest_of("a")
     hasty.forget(1)
     with transaction(hasty.engine) as session:
         session.execute(delete(blobs.manifest_blobs))
@@ -168,13 +157,13 @@ def test_what_a_dead_collector_marked_is_finished_by_the_next(hasty):
 
     hasty.with_context(grace_ms=HOUR_MS).do(JobKind.COLLECT)
 
-    assert not blob_path(hasty, digest).exists()
+    assert not hasty.blob_path(digest).exists()
     assert rows_in(hasty, "gone") == {(digest, 0)}
 
 
 def test_a_collector_that_was_paused_before_its_unlink_takes_nothing_from_the_next_registration(hasty):
     hasty.ready(1, a=b"bytes")
-    digest = digest_of(hasty, 1, "a")
+    digest = hasty.digest_of("a")
     hasty.forget(1)
     with transaction(hasty.engine) as session:
         session.execute(delete(blobs.manifest_blobs))
@@ -233,11 +222,11 @@ def test_files_without_a_row_are_entered_and_go_when_their_time_has_come(house, 
 
 def test_a_file_of_an_earlier_generation_goes_once_it_is_old(house):
     version = house.ready(1, a=b"bytes")
-    path = blob_path(house, version.manifest_digest)
+    path = house.blob_path(version.manifest_digest)
     with transaction(house.engine) as session:
         mine = blobs.blobs.c.digest == version.manifest_digest
         session.execute(update(blobs.blobs).where(mine).values(gen=2))
-    shutil.copy(path, blob_path(house, version.manifest_digest, gen=2))
+    shutil.copy(path, house.blob_path(version.manifest_digest, gen=2))
 
     house.do(JobKind.COLLECT)
     assert path.exists()
@@ -249,10 +238,10 @@ def test_a_file_of_an_earlier_generation_goes_once_it_is_old(house):
 
 def test_a_file_that_a_paused_writer_named_after_the_collection_goes(hasty):
     hasty.ready(1, a=b"bytes")
-    digest = digest_of(hasty, 1, "a")
+    digest = hasty.digest_of("a")
     hasty.forget(1)
     hasty.do(JobKind.COLLECT)
-    blob_path(hasty, digest).write_bytes(b"bytes")
+    hasty.blob_path(digest).write_bytes(b"bytes")
 
     assert hasty.do(JobKind.COLLECT).items_done == 1
     assert files_on_disk(hasty) == set()
@@ -261,8 +250,8 @@ def test_a_file_that_a_paused_writer_named_after_the_collection_goes(hasty):
 @pytest.mark.parametrize("state", ["live", "gone"])
 def test_a_row_follows_a_good_file_of_a_later_generation(house, state):
     house.ready(1, a=b"bytes")
-    digest = digest_of(house, 1, "a")
-    os.rename(blob_path(house, digest), blob_path(house, digest, gen=3))  # The database was restored from before.
+    digest = house.digest_of("a")
+    os.rename(house.blob_path(digest), house.blob_path(digest, gen=3))  # The database was restored from before.
     if state == "gone":
         house.forget(1)
         with transaction(house.engine) as session:
@@ -277,8 +266,8 @@ def test_a_row_follows_a_good_file_of_a_later_generation(house, state):
 
 def test_a_damaged_file_of_a_later_generation_is_told_and_left_alone(house):
     house.ready(1, a=b"bytes")
-    digest = digest_of(house, 1, "a")
-    blob_path(house, digest, gen=3).write_bytes(b"wrong")
+    digest = house.digest_of("a")
+    house.blob_path(digest, gen=3).write_bytes(b"wrong")
 
     job = house.do(JobKind.COLLECT)
 

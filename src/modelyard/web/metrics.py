@@ -10,6 +10,7 @@ from sqlmodel import col, select
 
 from modelyard.database.session import autocommit
 from modelyard.database.tables import Job
+from modelyard.registry.integrity import count_damage
 from modelyard.registry.workforce import alive_workers
 from modelyard.web.site import Site
 
@@ -17,7 +18,7 @@ from modelyard.web.site import Site
 def metrics_text(site: Site) -> bytes:
     """Return all metrics in Prometheus' text format. Raises what the database raises."""
     with autocommit(site.engine) as connection:
-        families = [_jobs(connection), _workers(connection, site.sweep_ms)]
+        families = [_jobs(connection), _workers(connection, site.sweep_ms), *_damage(connection)]
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collected(families))
     return generate_latest(registry)
@@ -44,3 +45,11 @@ def _workers(connection: Connection, sweep_ms: int) -> Metric:
     for queue, count in alive_workers(connection, sweep_ms).items():
         family.add_metric([queue], count)
     return family
+
+
+def _damage(connection: Connection) -> list[Metric]:
+    blobs, versions = count_damage(connection)
+    return [
+        GaugeMetricFamily("modelyard_damaged_blobs", "Stored files found missing or changed.", value=blobs),
+        GaugeMetricFamily("modelyard_damaged_versions", "Model versions that use such a file.", value=versions),
+    ]

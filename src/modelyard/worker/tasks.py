@@ -20,6 +20,8 @@ from modelyard.worker.probe import probe
 from modelyard.worker.pruning import prune_jobs
 from modelyard.worker.purging import purge_model, purge_version
 from modelyard.worker.registration import register_version
+from modelyard.worker.repair import repair_version
+from modelyard.worker.verification import verify_store, verify_version
 
 # The heartbeat ends a job at its limit in an orderly way; Celery kills a child that did not come to that.
 HARD_LIMIT_AFTER_S = 60
@@ -27,6 +29,9 @@ HARD_LIMIT_AFTER_S = 60
 WORK: dict[JobKind, Work] = {
     JobKind.REGISTER_VERSION: register_version,
     JobKind.ARCHIVE_VERSIONS: archive_versions,
+    JobKind.VERIFY_VERSION: verify_version,
+    JobKind.VERIFY_STORE: verify_store,
+    JobKind.REPAIR_VERSION: repair_version,
     JobKind.PURGE_VERSION: purge_version,
     JobKind.PURGE_MODEL: purge_model,
     JobKind.COLLECT: collect,
