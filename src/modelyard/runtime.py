@@ -15,8 +15,9 @@ from modelyard.jobs.broker import Bell, create_broker
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.queue import JobQueue, no_bell
 from modelyard.registry import job_effects
-from modelyard.registry.installation import open_registry
+from modelyard.registry.installation import database_identity, open_registry
 from modelyard.settings import Settings
+from modelyard.storage.identity import Owner
 from modelyard.storage.local_store import LocalStore
 from modelyard.storage.roots import SourceRoots
 from modelyard.storage.store import Store
@@ -39,7 +40,7 @@ class Runtime:
     lifecycle: Lifecycle
     bell: Bell | None
     secret_keys: tuple[str, ...]
-    registry_id: str
+    owner: Owner
 
     @classmethod
     def open(cls, settings: Settings) -> "Runtime":
@@ -50,12 +51,12 @@ class Runtime:
         keys = secret_keys(settings, generate=True)
         engine = create_engine(settings.database, pool_size=settings.web_threads + 4)
         require_schema(engine)
-        registry_id = open_registry(engine, keys)
+        owner = Owner(open_registry(engine, keys), database_identity(engine))
         path = store_path(settings)
         roots = SourceRoots(settings.source_roots, path)
         roots.check_apart_from_store()
         store = LocalStore(path)
-        store.create_or_check(registry_id)
+        store.create_or_check(owner)
         bell = _bell(settings)
         return cls(
             settings=settings,
@@ -67,7 +68,7 @@ class Runtime:
             lifecycle=_lifecycle(settings, engine, bell),
             bell=bell,
             secret_keys=keys,
-            registry_id=registry_id,
+            owner=owner,
         )
 
     @property
@@ -79,6 +80,16 @@ class Runtime:
     def trust_ms(self) -> int:
         """How long a stored blob is believed without being hashed again."""
         return self.settings.dedup_trust_days * DAY_MS
+
+    @property
+    def trash_ms(self) -> int:
+        """How long what was deleted can be restored; 0 for not at all."""
+        return self.settings.trash_days * DAY_MS
+
+    @property
+    def grace_ms(self) -> int:
+        """How long bytes that nobody refers to stay in the store."""
+        return int(self.settings.grace_hours * 3_600_000)
 
 
 def _lifecycle(settings: Settings, engine: Engine, bell: Bell | None) -> Lifecycle:

@@ -68,6 +68,19 @@ class Settings(BaseSettings):
         30, ge=0, description="Days for which a stored blob is believed without hashing it again when met once more."
     )
 
+    trash_days: int = Field(
+        7, ge=0, description="Days for which what was deleted can be restored; 0 purges it at once."
+    )
+    grace_hours: float = Field(
+        24,
+        ge=0,
+        description="Hours for which bytes that nobody refers to stay in the store; longer than a download lasts, and "
+        "than the oldest backup of the database that you would restore.",
+    )
+    verify_bytes_per_s: int = Field(
+        50 << 20, ge=0, description="Most bytes a second read by a verification of the whole store; 0 means no limit."
+    )
+
     auth: Literal["none", "token"] | None = Field(
         None,
         description="none: everybody is `local`. token: a token is required. Default: none on loopback, else token.",

@@ -9,11 +9,13 @@ import pytest
 
 from modelyard.errors import ConfigurationError, NotFound, TemporaryFailure
 from modelyard.storage.copying import store_bytes
+from modelyard.storage.identity import Owner, StoreIdentity
 from modelyard.storage.local_store import LocalStore
 from modelyard.storage.store import StoredBlob, blob_name
 
 CONTENT = b"0123456789" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
+OURS = Owner("registry-a", "database-1")
 
 
 @pytest.fixture
@@ -24,25 +26,50 @@ def stored(store, ingest, ledger):
 
 
 def test_a_new_store_gets_an_owner_and_keeps_it(tmp_path):
-    first = LocalStore(tmp_path / "store").create_or_check("registry-a")
-    second = LocalStore(tmp_path / "store").create_or_check("registry-a")
+    first = LocalStore(tmp_path / "store").create_or_check(OURS)
+    second = LocalStore(tmp_path / "store").create_or_check(OURS)
 
     assert first == second
     document = json.loads((tmp_path / "store" / "store.json").read_bytes())
-    assert document == {"owner": "registry-a", "store_id": first}
+    assert document == {"owner": "registry-a", "database": "database-1", "store_id": first.store_id}
 
 
 def test_the_store_of_another_registry_is_refused(store):
-    store.create_or_check("registry-a")
+    store.create_or_check(OURS)
 
-    with pytest.raises(ConfigurationError, match=r"registry-a, not to registry-b.*MODELYARD_STORE_URL"):
-        store.create_or_check("registry-b")
+    with pytest.raises(ConfigurationError, match=r"registry-a, not to registry-b.*MODELYARD_STORE_URL.*store adopt"):
+        store.create_or_check(Owner("registry-b", "database-1"))
+
+
+def test_a_copy_of_the_database_may_work_with_the_store_but_is_told_apart(store):
+    store.create_or_check(OURS)
+
+    found = store.create_or_check(Owner("registry-a", "database-2"))
+
+    assert found.owner == OURS
+
+
+def test_an_adopted_store_keeps_its_id(store):
+    made = store.create_or_check(OURS)
+    theirs = Owner("registry-b", "database-2")
+
+    assert store.adopt(theirs) == made
+
+    assert store.create_or_check(theirs) == StoreIdentity(made.store_id, theirs)
+    assert os.listdir(store.root / "ingest") == []
+
+
+def test_a_store_of_nobody_can_be_adopted(store):
+    assert store.identity() is None
+    assert store.adopt(OURS) is None
+
+    assert store.identity().owner == OURS
 
 
 def test_of_many_that_come_at_once_one_becomes_the_owner(store):
     def claim(number):
         try:
-            return store.create_or_check(f"registry-{number}")
+            return store.create_or_check(Owner(f"registry-{number}", ""))
         except ConfigurationError:
             return None
 
@@ -53,11 +80,12 @@ def test_of_many_that_come_at_once_one_becomes_the_owner(store):
     assert os.listdir(store.root / "ingest") == []
 
 
-def test_a_broken_store_file_is_said(store):
-    (store.root / "store.json").write_text("")
+@pytest.mark.parametrize("content", ["", "[]", '{"owner": "registry-a"}'])
+def test_a_broken_store_file_is_said(store, content):
+    (store.root / "store.json").write_text(content)
 
     with pytest.raises(ConfigurationError, match=r"store\.json cannot be read"):
-        store.create_or_check("registry-a")
+        store.create_or_check(OURS)
 
 
 def test_a_folder_that_cannot_be_used_is_said(tmp_path):
@@ -198,11 +226,3 @@ def test_a_removed_blob_is_gone_and_its_other_generations_stay(stored):
     assert stored.remove_blob(DIGEST, 0) is False
     assert stored.blob_size(DIGEST, 0) is None
     assert stored.blob_size(DIGEST, 1) == len(CONTENT)
-
-
-def test_the_owner_is_told(store):
-    assert store.owner() is None
-
-    store.create_or_check("registry-a")
-
-    assert store.owner() == "registry-a"

@@ -107,6 +107,9 @@ class Yard:
             drain=DrainFlag(),
             stall_s=60,
             trust_ms=self.runtime.trust_ms,
+            owner=self.runtime.owner,
+            trash_ms=self.runtime.trash_ms,
+            grace_ms=self.runtime.grace_ms,
         )
         waiting = [job for job in self.jobs() if job.status == JobStatus.QUEUED]
         return [runner.run(context, WORK[JobKind(job.kind)], job.id) for job in waiting]

@@ -15,7 +15,7 @@ from modelyard.database.tables import metadata
 from modelyard.errors import ConfigurationError
 from modelyard.jobs.broker import Bell, create_broker
 from modelyard.registry.health_checks import Finding
-from modelyard.registry.installation import fingerprint
+from modelyard.registry.installation import database_identity, fingerprint
 from modelyard.rules.jobs import QUEUES
 from modelyard.runtime import secret_keys
 from modelyard.settings import Settings
@@ -125,20 +125,28 @@ def closed_store(error: ConfigurationError) -> Finding:
 
 
 def find_wrong_owner(engine: Engine, store: LocalStore) -> Iterator[Finding]:
-    """Yield what is wrong when the store is another registry's."""
+    """Yield what is wrong when the store is another registry's, or that of a database which this is a copy of."""
     with autocommit(engine) as connection:
-        registry_id = connection.scalar(select(registry.c.registry_id))
+        registry_id = str(connection.scalar(select(registry.c.registry_id)))
     try:
-        owner = store.owner()
+        identity = store.identity()
     except ConfigurationError as error:
         yield Finding("unreadable_store", error.message, "Nobody can tell whose store this is.", "Restore the file.")
         return
+    owner = identity.owner.registry_id if identity else None
     if owner != registry_id:
         yield Finding(
             "store_of_another_registry",
             f"The store {store.root} belongs to the registry {owner}; this database is the registry {registry_id}.",
             "The database was cloned, or the folder is shared: each would remove files that the other needs.",
             "Give this registry a store of its own with MODELYARD_STORE_URL, or connect the database that owns it.",
+        )
+    elif identity and identity.owner.database != database_identity(engine):
+        yield Finding(
+            "store_of_another_database",
+            f"The store {store.root} names another database of this registry as the one that counts its references.",
+            "This database is a copy, was restored or was moved. Nothing is collected, so that no bytes are lost.",
+            "`modelyard store adopt` if the other one is gone for good; else give one of them a store of its own.",
         )
 
 

@@ -104,6 +104,7 @@ class RegisteredModel(Table, table=True):
     __table_args__ = (
         Index("one_living_name", "name", unique=True, **_where("deleted_at_ms IS NULL")),
         Index("ix_registered_models_updated", "updated_at_ms", "name", **_where("deleted_at_ms IS NULL")),
+        Index("ix_registered_models_trash", "deleted_at_ms", **_where("deleted_at_ms IS NOT NULL")),
         {"sqlite_autoincrement": True},
     )
 
@@ -155,6 +156,7 @@ class ModelVersion(Table, table=True):
         Index("ix_model_versions_created", "created_at_ms", **_where("deleted_at_ms IS NULL")),
         Index("ix_model_versions_run_id", "run_id", **_where("deleted_at_ms IS NULL")),
         Index("ix_model_versions_pending", "id", **_where("status = 'PENDING_REGISTRATION'")),
+        Index("ix_model_versions_trash", "deleted_at_ms", **_where("deleted_at_ms IS NOT NULL")),
         {"sqlite_autoincrement": True},
     )
 
@@ -425,6 +427,8 @@ class Blob(Table, table=True):
         UniqueConstraint("digest", "state"),
         _one_of("state", "live", "deleting", "gone"),
         Index("ix_blobs_state_touched", "state", "touched_at_ms"),
+        Index("ix_blobs_state_verified", "state", "verified_at_ms"),
+        Index("ix_blobs_broken", "digest", **_where("broken_at_ms IS NOT NULL")),
     )
 
     digest: str = Field(max_length=DIGEST_CHARACTERS, primary_key=True)

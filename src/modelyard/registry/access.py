@@ -34,6 +34,12 @@ def require(session: Session, actor: Actor, model: RegisteredModel, needed: Leve
         raise _refusal(actor, model.name, held, needed)
 
 
+def require_admin(actor: Actor, doing: str) -> None:
+    """Raise PermissionDenied unless `actor` is an administrator; `doing` says what was asked."""
+    if not actor.is_admin:
+        raise PermissionDenied(f"{actor.name} may not {doing}; only an administrator may.")
+
+
 def require_transition(
     session: Session, actor: Actor, model: RegisteredModel, *, from_stage: Stage, to_stage: Stage
 ) -> None:

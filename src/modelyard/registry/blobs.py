@@ -125,7 +125,12 @@ def keep_leases(session: Session, digests: Collection[str], *, job_id: int, atte
     held = session.scalars(
         select(blob_leases.c.digest).where(blob_leases.c.job_id == job_id, blob_leases.c.attempt == attempt)
     ).all()
-    for batch in _batches(sorted(set(held) - set(digests))):
+    let_go(session, set(held) - set(digests), job_id=job_id, attempt=attempt)
+
+
+def let_go(session: Session, digests: Collection[str], *, job_id: int, attempt: int) -> None:
+    """Drop the leases of an attempt on blobs."""
+    for batch in _batches(sorted(digests)):
         touch(session, batch)
         session.execute(
             delete(blob_leases).where(

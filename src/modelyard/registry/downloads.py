@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from modelyard.database.clock import now_ms
 from modelyard.database.session import current_ms
 from modelyard.database.tables import Blob, ManifestBlob, ModelVersion
-from modelyard.errors import InvalidState, NotFound
+from modelyard.errors import Damaged, InvalidState, NotFound
 from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
 from modelyard.storage.store import StoredBlob
 
@@ -39,7 +39,10 @@ def managed_files(session: Session, model_name: str, version: ModelVersion) -> M
 
 
 def find_blob(session: Session, manifest_digest: str, digest: str) -> StoredBlob:
-    """Return where a blob lies that the manifest refers to; the manifest refers to itself. Raises NotFound."""
+    """Return where a blob lies that the manifest refers to; the manifest refers to itself.
+
+    Raises NotFound; Damaged for one that is known to be, for wrong bytes are worse than none.
+    """
     statement = (
         select(Blob)
         .join(ManifestBlob, (col(ManifestBlob.digest) == col(Blob.digest)) & (col(ManifestBlob.state) == Blob.state))
@@ -48,6 +51,8 @@ def find_blob(session: Session, manifest_digest: str, digest: str) -> StoredBlob
     blob = session.exec(statement).one_or_none()
     if blob is None:
         raise NotFound("This version holds no such file.")
+    if blob.broken_at_ms is not None:
+        raise Damaged(f"The stored bytes {digest} are damaged. Repair the version, or register its files again.")
     return StoredBlob(blob.digest, blob.gen, blob.size_bytes)
 
 

@@ -1,9 +1,10 @@
-"""What makes this registry this one: its id, the key that all of its processes sign with, its built-in schedules."""
+"""What makes this registry this one: its id, its database, the key its processes sign with, its schedules."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, text, update
 from sqlmodel import Session, select
 
 from modelyard.database.clock import now_ms
@@ -36,6 +37,27 @@ def open_registry(engine: Engine, secret_keys: Sequence[str]) -> str:
         # The registry's row is locked, so two processes that start at once enter nothing twice.
         schedules.ensure_built_in(session)
         return row.registry_id
+
+
+def database_identity(engine: Engine) -> str:
+    """Return a text that this very database has and no copy of it: 32 hex digits.
+
+    A restored backup counts as a copy. A database that was moved does too, and its operator confirms that once by
+    `modelyard store adopt`; a server that was started again, or a replica that took over, is the same.
+    """
+    if engine.dialect.name == "sqlite":
+        path = os.path.realpath(str(engine.url.database))
+        known_by = f"{path} {os.stat(path).st_ino}"
+    else:
+        with engine.connect() as connection:
+            known_by = str(connection.execute(text(_POSTGRESQL_IDENTITY)).one())
+    return hashlib.sha256(b"modelyard database\0" + known_by.encode()).hexdigest()[:32]
+
+
+# The cluster's own number, which a dump does not carry, and that of the database in it.
+_POSTGRESQL_IDENTITY = """
+    SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()
+"""
 
 
 def fingerprint(key: str) -> str:

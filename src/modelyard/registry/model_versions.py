@@ -10,6 +10,7 @@ from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.registry import access, activities
 from modelyard.registry.access import Actor
 from modelyard.registry.origins import copy_of_version, enqueue_copy
+from modelyard.registry.purges import enqueue_purge
 from modelyard.registry.registered_models import find_registered_model, note_change, read_registered_model
 from modelyard.registry.registration import NewVersion, Origin, Remembered
 from modelyard.rules.activities import ActivityType
@@ -101,8 +102,12 @@ def update_model_version(session: Session, actor: Actor, name: str, number: int,
     return version
 
 
-def delete_model_version(session: Session, actor: Actor, name: str, number: int, *, lifecycle: Lifecycle) -> None:
+def delete_model_version(
+    session: Session, actor: Actor, name: str, number: int, *, lifecycle: Lifecycle, purge_at_once: bool = False
+) -> None:
     """Hide a version at once, with its aliases gone; its number is never given out again.
+
+    It stays in the trash, unless purged at once.
 
     Raises NotFound, PermissionDenied, InvalidState in Staging and Production and while it is being registered.
     """
@@ -118,6 +123,8 @@ def delete_model_version(session: Session, actor: Actor, name: str, number: int,
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.DELETED_VERSION, model, version, at_ms=now)
     session.flush()
+    if purge_at_once:
+        enqueue_purge(session, version, lifecycle, by=actor.name)
 
 
 def _next_version(

@@ -14,6 +14,7 @@ from modelyard.errors import InvalidValue, NotFound, SourceRefused
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import blobs, queries
 from modelyard.registry.access import Actor
+from modelyard.registry.integrity import require_intact
 from modelyard.registry.progress import subject_of
 from modelyard.registry.shown import ShownVersion
 from modelyard.rules.aliases import LATEST, means_latest
@@ -31,6 +32,7 @@ def copy_of_version(session: Session, actor: Actor, version: ModelVersion, origi
     """
     found = _find_origin(session, actor, origin)
     check_ready(origin.name, found.version, VersionStatus(found.status), "registered again")
+    require_intact(session, origin.name, found, "registered again")
     version.status = VersionStatus.READY
     version.registration_mode = found.registration_mode
     version.manifest_digest = found.manifest_digest

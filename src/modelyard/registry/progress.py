@@ -10,7 +10,7 @@ from modelyard.database.json_sql import gathered, parsed
 from modelyard.database.tables import ModelVersion, metadata
 from modelyard.rules.jobs import OPEN, JobKind
 from modelyard.rules.progress import OpenJob, pending_message
-from modelyard.rules.versions import VersionStatus
+from modelyard.rules.versions import VersionStatus, damaged_message
 
 _versions = metadata.tables["model_versions"]
 _jobs = metadata.tables["jobs"]
@@ -22,7 +22,17 @@ _OPEN_STATUSES: list[ColumnElement[str]] = [literal_column(f"'{status}'") for st
 
 def subject_of(version: ModelVersion) -> str:
     """Return the lock under which the jobs of a version run one at a time."""
-    return f"{_SUBJECT}{version.public_id}"
+    return version_subject(version.public_id)
+
+
+def version_subject(public_id: str) -> str:
+    """Return the lock of the version with this public id."""
+    return f"{_SUBJECT}{public_id}"
+
+
+def model_subject(public_id: str) -> str:
+    """Return the lock under which jobs on a whole model run one at a time."""
+    return f"registered_model:{public_id}"
 
 
 def open_job() -> ColumnElement[str]:
@@ -41,8 +51,10 @@ def open_job() -> ColumnElement[str]:
     return case((is_pending, job.correlate(_versions).scalar_subquery()))
 
 
-def status_message(open_job: str | None, row_message: str) -> str:
-    """Return what a version says of its status: told from its open job while it has one, else what its row holds."""
+def status_message(open_job: str | None, damaged: int, row_message: str) -> str:
+    """Return what a version says of its status: told from its open job while it has one, then from how many of its
+    stored files are damaged, else what its row holds.
+    """
     for values in parsed(open_job):
         return pending_message(OpenJob(*values))
-    return row_message
+    return damaged_message(damaged) if damaged else row_message

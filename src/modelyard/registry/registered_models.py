@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -20,6 +20,7 @@ from modelyard.errors import AlreadyExists, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.registry import access, activities
 from modelyard.registry.access import Actor
+from modelyard.registry.purges import enqueue_purge
 from modelyard.registry.shown import READY
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.names import check_model_name, no_such_model
@@ -125,15 +126,19 @@ def rename_registered_model(session: Session, actor: Actor, name: str, *, new_na
     return model
 
 
-def delete_registered_model(session: Session, actor: Actor, name: str, *, lifecycle: Lifecycle) -> None:
+def delete_registered_model(
+    session: Session, actor: Actor, name: str, *, lifecycle: Lifecycle, purge_at_once: bool = False
+) -> None:
     """Hide a model with its versions at once, free its name and cancel what its versions wait for.
+
+    All of it stays in the trash, unless purged at once.
 
     Raises NotFound, PermissionDenied, InvalidState while a version is in Staging or Production.
     """
     model = find_registered_model(session, name, lock=True)
     access.require(session, actor, model, Level.CAN_MANAGE)
     check_model_free(name, _versions_in_use(session, model), "deleting")
-    now = current_ms(session)
+    now = _later_than_other_deletions(session, model)
     lifecycle.cancel_open_jobs(session, _locked_versions(session, model), by=actor.name)
     session.execute(
         update(ModelVersion)
@@ -144,6 +149,8 @@ def delete_registered_model(session: Session, actor: Actor, name: str, *, lifecy
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.DELETED_MODEL, model, at_ms=now)
     session.flush()
+    if purge_at_once:
+        enqueue_purge(session, model, lifecycle, by=actor.name)
 
 
 def note_change(model: RegisteredModel, *, at_ms: int) -> None:
@@ -198,6 +205,12 @@ def _versions_in_use(session: Session, model: RegisteredModel) -> Sequence[int]:
             col(ModelVersion.deleted_at_ms).is_(None),
         )
     ).all()
+
+
+def _later_than_other_deletions(session: Session, model: RegisteredModel) -> int:
+    """Return the time to write: a restore tells by it which versions went with the model and which before it."""
+    latest = select(func.max(col(ModelVersion.deleted_at_ms))).where(col(ModelVersion.model_id) == model.id)
+    return max(current_ms(session), (session.exec(latest).one() or 0) + 1)
 
 
 def _locked_versions(session: Session, model: RegisteredModel) -> list[int]:

@@ -32,6 +32,8 @@ class ScheduleChange:
 # name -> what an installation does by itself.
 BUILT_IN: dict[str, tuple[JobKind, Rule]] = {
     "prune_jobs": (JobKind.PRUNE_JOBS, Rule(RuleKind.CRON, "30 2 * * *")),
+    "verify_store": (JobKind.VERIFY_STORE, Rule(RuleKind.CRON, "45 3 * * 0")),
+    "collect": (JobKind.COLLECT, Rule(RuleKind.CRON, "15 3 * * *")),
 }
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, literal_column, null
 
 from modelyard.database.json_sql import gathered, parsed
 from modelyard.database.tables import metadata
+from modelyard.registry.integrity import damaged_blobs
 from modelyard.registry.progress import open_job, status_message
 
 models = metadata.tables["registered_models"]
@@ -37,12 +38,13 @@ class ShownVersion(NamedTuple):
     updated_at_ms: int
     tag_rows: str | None
     open_job: str | None
+    damaged: int
     alias_rows: str | None
 
     @property
     def status_message(self) -> str:
-        """What the version says of its status: told from its open job while it is PENDING."""
-        return status_message(self.open_job, self.row_message)
+        """What the version says of its status: told from its open job while it is PENDING, or from damage found."""
+        return status_message(self.open_job, self.damaged, self.row_message)
 
     @property
     def tags(self) -> list[tuple[str, str]]:
@@ -87,6 +89,7 @@ def version_columns(*, with_aliases: bool = False) -> list[ColumnElement[Any]]:
         "row_message": versions.c.status_message,
         "tag_rows": _version_tag_rows(),
         "open_job": open_job(),
+        "damaged": damaged_blobs(),
         "alias_rows": _version_aliases() if with_aliases else null(),
     }
     return [made[name] if name in made else versions.c[name] for name in ShownVersion._fields]

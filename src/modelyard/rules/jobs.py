@@ -16,6 +16,12 @@ class JobKind(StrEnum):
 
     REGISTER_VERSION = "register_version"
     ARCHIVE_VERSIONS = "archive_versions"
+    VERIFY_VERSION = "verify_version"
+    VERIFY_STORE = "verify_store"
+    REPAIR_VERSION = "repair_version"
+    PURGE_VERSION = "purge_version"
+    PURGE_MODEL = "purge_model"
+    COLLECT = "collect"
     PRUNE_JOBS = "prune_jobs"
     PROBE = "probe"
 
@@ -76,6 +82,13 @@ RULES: dict[JobKind, KindRules] = {
         cancellable=False,
         arguments={"versions": list[int], "from_stage": str, "promoted": int},
     ),
+    JobKind.VERIFY_VERSION: KindRules("copy", time_limit_s=24 * 3600),
+    # As slow as the operator wants it to be; the next one goes on with what waits longest.
+    JobKind.VERIFY_STORE: KindRules("copy", time_limit_s=6 * 24 * 3600),
+    JobKind.REPAIR_VERSION: KindRules("copy", time_limit_s=24 * 3600, arguments={"source": str}),
+    JobKind.PURGE_VERSION: KindRules("fast", time_limit_s=3600, cancellable=False, arguments={"deleted_at_ms": int}),
+    JobKind.PURGE_MODEL: KindRules("fast", time_limit_s=24 * 3600, cancellable=False, arguments={"deleted_at_ms": int}),
+    JobKind.COLLECT: KindRules("copy", time_limit_s=24 * 3600),
     JobKind.PRUNE_JOBS: KindRules("fast", time_limit_s=3600),
     JobKind.PROBE: KindRules("fast", time_limit_s=60),
 }

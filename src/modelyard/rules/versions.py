@@ -4,6 +4,7 @@ import re
 from enum import StrEnum
 
 from modelyard.errors import InvalidState, InvalidValue, NotFound
+from modelyard.rules.counts import counted
 
 # What the column holds. A larger number is well spelled, and no version's.
 MAX_VERSION = 2**31 - 1
@@ -47,3 +48,11 @@ def check_not_pending(name: str, version: int, status: VersionStatus) -> None:
     """Raise InvalidState while a version is being registered: its job would finish on a deleted version."""
     if status is VersionStatus.PENDING:
         raise InvalidState(f"Version {version} of {name!r} is being registered. Delete it when that has ended.")
+
+
+def damaged_message(files: int) -> str:
+    """Return what a version says of itself when so many of its stored files were found damaged."""
+    return (
+        f"Damaged: {counted(files, 'stored file')} cannot be read as registered. "
+        "Repair it from its source, or register the same files again."
+    )

@@ -118,6 +118,19 @@ class LocalFolders:
         """Write a file that nobody ever sees half-written, unless it exists."""
         if os.path.lexists(self.root / name):
             return
+        draft = self._write_draft(name, content)
+        if not move_unless_exists(draft, name, source_folder=self.folder, target_folder=self.folder):
+            os.unlink(draft, dir_fd=self.folder)
+        os.fsync(self.folder)
+
+    def write_over(self, name: str, content: bytes) -> None:
+        """Write a file in the place of whatever is there, whole or not at all."""
+        draft = self._write_draft(name, content)
+        os.rename(draft, name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+        os.fsync(self.folder)
+
+    def _write_draft(self, name: str, content: bytes) -> str:
+        """Write a file that is going to be `name`, whole and synced; return where it lies."""
         draft = f"ingest/{name}.{uuid.uuid4().hex}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=self.folder)
         try:
@@ -125,9 +138,7 @@ class LocalFolders:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        if not move_unless_exists(draft, name, source_folder=self.folder, target_folder=self.folder):
-            os.unlink(draft, dir_fd=self.folder)
-        os.fsync(self.folder)
+        return draft
 
 
 def _make_folders(root: Path) -> None:

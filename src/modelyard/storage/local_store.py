@@ -1,14 +1,21 @@
 """The managed store on a local file system: blobs are files of mode 0444, staging lies on the same file system."""
 
-import json
 import os
 import shutil
 import stat
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 
 from modelyard.errors import ConfigurationError
+from modelyard.storage.identity import (
+    Owner,
+    StoreIdentity,
+    adopted,
+    dump_identity,
+    new_identity,
+    parse_identity,
+    require_registry,
+)
 from modelyard.storage.local_folders import LocalFolders
 from modelyard.storage.local_ingest import LocalIngest
 from modelyard.storage.store import (
@@ -26,21 +33,27 @@ from modelyard.storage.store import (
 class LocalStore(LocalFolders):
     """A `Store` in a folder."""
 
-    def create_or_check(self, owner: str) -> str:
-        """Make this store that of the registry `owner`, or check that it is; return the store's own id."""
-        identity = {"owner": owner, "store_id": uuid.uuid4().hex}
-        self.write_once("store.json", json.dumps(identity, sort_keys=True).encode() + b"\n")
-        found = self._identity()
-        if found["owner"] != owner:
-            raise ConfigurationError(
-                f"The store {self.root} belongs to the registry {found['owner']}, not to {owner}. "
-                "Give this registry a store of its own with MODELYARD_STORE_URL."
-            )
-        return found["store_id"]
+    def create_or_check(self, owner: Owner) -> StoreIdentity:
+        """Make this store that of `owner`, or check that it is the same registry's; return whose it is."""
+        ours = new_identity(owner)
+        self.write_once("store.json", dump_identity(ours))
+        found = self.identity() or ours
+        require_registry(found, owner, str(self.root))
+        return found
 
-    def owner(self) -> str | None:
-        """Return the id of the registry that owns this store, read afresh; None for a store of nobody."""
-        return self._identity()["owner"] if os.path.lexists(self.root / "store.json") else None
+    def identity(self) -> StoreIdentity | None:
+        """Return whose store this is, read afresh; None for a store of nobody."""
+        path = self.root / "store.json"
+        try:
+            return parse_identity(path.read_bytes()) if os.path.lexists(path) else None
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{path} cannot be read: {error}. Restore the file.") from error
+
+    def adopt(self, owner: Owner) -> StoreIdentity | None:
+        """Make this store that of `owner` from now on; return whose it was."""
+        before = self.identity()
+        self.write_over("store.json", dump_identity(adopted(before, owner)))
+        return before
 
     def ingest(self, job_id: int, attempt: int) -> LocalIngest:
         """Begin to take bytes for an attempt of a job."""
@@ -102,10 +115,3 @@ class LocalStore(LocalFolders):
             return os.stat(name, dir_fd=self.folder, follow_symlinks=False)
         except FileNotFoundError:
             return None
-
-    def _identity(self) -> dict[str, str]:
-        try:
-            found = json.loads((self.root / "store.json").read_bytes())
-            return {"owner": str(found["owner"]), "store_id": str(found["store_id"])}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{self.root}/store.json cannot be read: {error}. Restore the file.") from error

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from modelyard.errors import TemporaryFailure
+from modelyard.storage.identity import Owner, StoreIdentity
 from modelyard.storage.tree import Reader
 
 PIECE_BYTES = 1 << 20
@@ -156,17 +157,21 @@ class Store(Readable, Protocol):
     def close(self) -> None:
         """Give back descriptors and connections."""
 
-    def create_or_check(self, owner: str) -> str:
-        """Make this store that of the registry `owner`, or check that it is; return the store's own id.
+    def create_or_check(self, owner: Owner) -> StoreIdentity:
+        """Make this store that of `owner`, or check that it is the same registry's; return whose it is.
 
-        Raises ConfigurationError when it belongs to another registry, whose collector would remove our blobs.
+        Raises ConfigurationError when it belongs to another registry, whose collector would remove our blobs. That
+        it is the same database too is for collectors to ask: everybody else may work with a copy.
         """
 
-    def owner(self) -> str | None:
-        """Return the id of the registry that owns this store, read afresh; None for a store of nobody.
+    def identity(self) -> StoreIdentity | None:
+        """Return whose store this is, read afresh; None for a store of nobody.
 
         Raises ConfigurationError when `store.json` is broken.
         """
+
+    def adopt(self, owner: Owner) -> StoreIdentity | None:
+        """Make this store that of `owner` from now on, whosever it was; it keeps its own id. Return whose it was."""
 
     def ingest(self, job_id: int, attempt: int) -> Ingest:
         """Begin to take bytes for an attempt of a job; job 0 is an upload through the web."""

@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 from modelyard.database.session import snapshot
 from modelyard.database.tables import Job
 from modelyard.jobs.counters import read_figures
+from modelyard.registry.integrity import count_damage
 from modelyard.registry.workforce import QueueLoad, queue_loads, seen_workers
 from modelyard.rules import figures as names
 from modelyard.rules.figures import RUN_BOUNDS_MS, WAIT_BOUNDS_MS, Figures, histogram
@@ -28,12 +29,14 @@ Samples: TypeAlias = Iterable[tuple[Sequence[str], float]]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How things stand: (kind, status) -> jobs, the queues, how many workers are alive, and what was counted."""
+    """How things stand: (kind, status) -> jobs, the queues, the workers alive, what was counted, what is damaged."""
 
     jobs: dict[tuple[str, str], int]
     loads: list[QueueLoad]
     alive: int
     figures: Figures
+    damaged_blobs: int
+    damaged_versions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,18 @@ GAUGES = [
         "Jobs that the workers which listen to a queue do at once.",
         lambda state: [([load.queue], load.slots) for load in state.loads],
     ),
+    Gauge(
+        "modelyard_damaged_blobs",
+        (),
+        "Stored files found missing or changed.",
+        lambda state: [([], state.damaged_blobs)],
+    ),
+    Gauge(
+        "modelyard_damaged_versions",
+        (),
+        "Model versions that use such a file.",
+        lambda state: [([], state.damaged_versions)],
+    ),
 ]
 
 TOTALS = [
@@ -187,11 +202,14 @@ def metrics_text(site: Site) -> bytes:
 
 def _read_state(session: Session, sweep_ms: int) -> State:
     counted = session.execute(select(Job.kind, Job.status, func.count()).group_by(col(Job.kind), col(Job.status)))
+    damaged_blobs, damaged_versions = count_damage(session)
     return State(
         jobs={(kind, status): count for kind, status, count in counted},
         loads=queue_loads(session, sweep_ms=sweep_ms),
         alive=sum(seen.alive for seen in seen_workers(session, sweep_ms=sweep_ms)),
         figures=read_figures(session),
+        damaged_blobs=damaged_blobs,
+        damaged_versions=damaged_versions,
     )
 
 

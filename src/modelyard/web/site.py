@@ -65,12 +65,18 @@ class Site:
     allowed_hosts: frozenset[str]
     on_loopback: bool
     max_pending_versions: int
+    trash_ms: int
     sweep_ms: int
 
     @property
     def queue(self) -> JobQueue:
         """Where handlers put work."""
         return self.lifecycle.queue
+
+    @property
+    def purges_at_once(self) -> bool:
+        """Whether this installation keeps nothing that was deleted."""
+        return self.trash_ms == 0
 
 
 def site() -> Site:

@@ -3,6 +3,7 @@
 import os
 import socket
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy import delete, select
@@ -13,9 +14,11 @@ from modelyard.database.clock import now_ms
 from modelyard.database.inserts import insert_or
 from modelyard.database.session import reading, repeat_conflicts, transaction
 from modelyard.database.tables import metadata
+from modelyard.jobs import schedules
 from modelyard.jobs.counters import BATCH, ENDED, fold_attempts
 from modelyard.jobs.guards import jobs
-from modelyard.registry import blobs
+from modelyard.registry import blobs, purges
+from modelyard.registry.purges import DuePurge
 from modelyard.rules.jobs import JobStatus
 from modelyard.storage.store import Staging
 from modelyard.worker.context import Context
@@ -29,6 +32,8 @@ DAY_S = 24 * 3600
 DAY_MS = DAY_S * 1000
 HOUR_MS = DAY_MS // 24
 _COUNTED_BATCHES = 10
+# The next round finds the others; a sweep has more to do.
+PURGES_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,9 @@ class Counting:
 
 @dataclass(slots=True)
 class Cleaning:
-    """A chore: every `every` rounds removes old idempotency keys, expired uploads and staging without an owner."""
+    """A chore: every `every` rounds removes old idempotency keys, expired uploads and staging without an owner, and
+    has what lay in the trash long enough purged.
+    """
 
     context: Context
     every: int = 12
@@ -92,6 +99,20 @@ class Cleaning:
             session.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at_ms < now_ms() - DAY_MS))
             blobs.expire_uploads(session)
         remove_lost_staging(self.context)
+        enqueue_due_purges(self.context)
+
+
+def enqueue_due_purges(context: Context) -> int:
+    """Enqueue the purge of what lay in the trash long enough, each in a transaction of its own; return how many."""
+    trash_ms = context.trash_ms
+    with reading(context.engine) as session:
+        due = purges.due_purges(session, trash_ms=trash_ms, limit=PURGES_AT_ONCE)
+
+    def enqueue(one: DuePurge) -> bool:
+        with transaction(context.engine) as session:
+            return purges.enqueue_due_purge(session, one, context.lifecycle, trash_ms=trash_ms, by=schedules.ACTOR)
+
+    return sum(repeat_conflicts(partial(enqueue, one)) for one in due)
 
 
 def remove_lost_staging(context: Context) -> list[str]:

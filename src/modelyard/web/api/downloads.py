@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import ModelVersion
-from modelyard.errors import InvalidState, NotFound, PermissionDenied
+from modelyard.errors import Damaged, InvalidState, NotFound, PermissionDenied
 from modelyard.registry import model_versions as registry
 from modelyard.registry.downloads import ManagedFiles, is_unnoted, managed_files, note_download
 from modelyard.rules.artifact_paths import check_artifact_path
@@ -76,7 +76,7 @@ def get_signed_download_uri() -> Json:
         version, files = _find_files(asked)
         path = check_artifact_path(asked.path)
         file = read_index(files).files.get(path)
-    except (NotFound, InvalidState, PermissionDenied):
+    except (NotFound, InvalidState, Damaged, PermissionDenied):
         version, file = None, None
     version_id = version.public_id if version else _NOTHING[:32]
     link = FileLink(version_id, file.digest if file else _NOTHING, current_actor().name)

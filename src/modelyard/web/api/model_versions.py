@@ -105,7 +105,14 @@ def delete() -> Json:
     """Delete a version."""
     asked = arguments(NamedVersion)
     with transaction(site().engine) as session:
-        registry.delete_model_version(session, current_actor(), asked.name, asked.number, lifecycle=site().lifecycle)
+        registry.delete_model_version(
+            session,
+            current_actor(),
+            asked.name,
+            asked.number,
+            lifecycle=site().lifecycle,
+            purge_at_once=site().purges_at_once,
+        )
     return {}
 
 

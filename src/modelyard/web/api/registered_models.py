@@ -105,7 +105,9 @@ def delete() -> Json:
     """Delete a model with its versions."""
     asked = arguments(NamedModel)
     with transaction(site().engine) as session:
-        registry.delete_registered_model(session, current_actor(), asked.name, lifecycle=site().lifecycle)
+        registry.delete_registered_model(
+            session, current_actor(), asked.name, lifecycle=site().lifecycle, purge_at_once=site().purges_at_once
+        )
     return {}
 
 
