@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from modelyard.database.clock import shift_clock
@@ -18,6 +19,12 @@ from tests.servers import PostgreSQL, Valkey
 from tests.systems import System
 
 BOTH_DATABASES = ("sqlite", "postgresql")
+
+# Each change is held against the same few histories; `make prove` draws many new ones (`--hypothesis-profile=prove`).
+_SLOW = settings(deadline=None, stateful_step_count=40, suppress_health_check=list(HealthCheck), print_blob=True)
+settings.register_profile("change", _SLOW, max_examples=12, derandomize=True)
+settings.register_profile("prove", _SLOW, max_examples=2000, derandomize=False)
+settings.load_profile("change")
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from modelyard.runtime import Runtime
 from modelyard.settings import Settings
 from tests.console.patients import Patient
+from tests.console.served import ServedYard
 from tests.web.yards import Yard
 
 
@@ -31,3 +33,14 @@ def yard(database_url: str, tmp_path: Path) -> Iterator[Yard]:
 def patient(yard: Yard) -> Patient:
     """A registry that is well, with nothing in it."""
     return Patient(yard)
+
+
+@pytest.fixture
+def served(yard: Yard) -> Iterator[ServedYard]:
+    """A yard that answers over HTTP."""
+    server = ServedYard(yard)
+    # The server logs in this very process, to the stdout that a command under test is read from.
+    with capture_logs():
+        server.start()
+        yield server
+        server.stop()

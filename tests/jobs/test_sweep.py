@@ -4,11 +4,12 @@ import threading
 from dataclasses import dataclass, field, replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from modelyard.database.session import transaction
 from modelyard.errors import InvalidValue
+from modelyard.jobs.counters import counters
 from modelyard.jobs.guards import jobs
 from modelyard.jobs.sweep import Sweep
 from modelyard.rules.jobs import JobKind, JobStatus
@@ -272,3 +273,16 @@ def test_a_running_job_of_another_release_is_not_taken_back(job_house, sweep):
     assert sweep.reap() == 0
 
     assert job_house.row(claim.job_id).status == "RUNNING"
+
+
+def test_rounds_reaps_and_rings_are_counted(job_house, sweep):
+    claim = job_house.claimed()
+    job_house.pass_time(2 * LEASE_MS)
+
+    sweep.round()
+    sweep.round()
+
+    assert job_house.row(claim.job_id).status == "QUEUED"
+    with job_house.engine.connect() as connection:
+        found = connection.execute(select(counters.c.name, counters.c.value)).all()
+    assert dict(found) == {"sweeps": 2, "reaps": 1, "rings": 1}

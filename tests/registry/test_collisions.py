@@ -1,7 +1,7 @@
 """Deletes and cancels that meet the end of a job: one order of locks, one truth. Real threads on both databases."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -14,21 +14,13 @@ from modelyard.registry.model_versions import delete_model_version
 from modelyard.registry.registered_models import delete_registered_model, find_registered_model
 from modelyard.rules.jobs import JobStatus
 from tests.registry.desks import ANN, Desk
-from tests.threads import at_once, noted_conflicts, somebody_waits
+from tests.threads import at_once, no_conflicts, somebody_waits
 from tests.waiting import wait_until
 
 ROUNDS = 5
 OVER_MS = 600_000
 DIGEST = "d" * 64
 STORED = StoredVersion(manifest_digest=DIGEST, file_count=1, size_bytes=5)
-
-
-@pytest.fixture(autouse=True)
-def no_conflicts(desk: Desk) -> Iterator[None]:
-    """Nobody may even meet a deadlock: repeating it costs a second each time."""
-    with noted_conflicts(desk.engine) as met:
-        yield
-    assert met == []
 
 
 ENDS: dict[str, Callable[[Desk, Claim], object]] = {
@@ -65,12 +57,13 @@ def test_a_delete_that_has_begun_and_the_end_of_a_job_do_not_block_each_other(
     set_clock(OVER_MS if end == "reap" else 0)
     ending = threading.Thread(target=ENDS[end], args=[desk, claim])
 
-    with transaction(desk.engine) as session:
-        find_registered_model(session, "m", lock=True)
-        ending.start()
-        wait_until(lambda: somebody_waits(desk.engine), what="the end of the job behind the delete")
-        delete_registered_model(session, ANN, "m", lifecycle=desk.lifecycle)
-    ending.join(30)
+    with no_conflicts(desk.engine):
+        with transaction(desk.engine) as session:
+            find_registered_model(session, "m", lock=True)
+            ending.start()
+            wait_until(lambda: somebody_waits(desk.engine), what="the end of the job behind the delete")
+            delete_registered_model(session, ANN, "m", lifecycle=desk.lifecycle)
+        ending.join(30)
 
     assert not ending.is_alive()
     assert desk.jobs()[0].status == FINAL_STATUS[end]
@@ -85,7 +78,8 @@ def test_of_a_delete_and_a_finish_each_may_be_first(desk: Desk) -> None:
             with transaction(desk.engine) as session:
                 delete_registered_model(session, ANN, name, lifecycle=desk.lifecycle)
 
-        deleted, finished = at_once(delete, lambda claim=claim: desk.lifecycle.finish(claim, STORED))
+        with no_conflicts(desk.engine):
+            deleted, finished = at_once(delete, lambda claim=claim: desk.lifecycle.finish(claim, STORED))
 
         job, version = desk.jobs()[-1], desk.version(f"m{number}")
         assert (deleted, finished) == (None, job.status)
@@ -101,7 +95,8 @@ def test_a_version_is_deleted_only_when_its_registration_is_over(desk: Desk) -> 
             with transaction(desk.engine) as session:
                 delete_model_version(session, ANN, name, 1, lifecycle=desk.lifecycle)
 
-        refused, status = at_once(delete, lambda claim=claim: desk.lifecycle.fail(claim, "X", "no"))
+        with no_conflicts(desk.engine):
+            refused, status = at_once(delete, lambda claim=claim: desk.lifecycle.fail(claim, "X", "no"))
 
         assert status is JobStatus.FAILED
         assert isinstance(refused, InvalidState) is (desk.version(f"m{number}").deleted_at_ms is None)
@@ -134,7 +129,8 @@ def test_a_cancel_that_meets_the_end_of_an_attempt_is_never_lost(
         claim = registering(desk, f"m{number}")
         set_clock((number + 1) * OVER_MS if end == "reap" else 0)
 
-        answer, _ = at_once(lambda claim=claim: cancel(desk, claim), lambda claim=claim: ENDS[end](desk, claim))
+        with no_conflicts(desk.engine):
+            answer, _ = at_once(lambda claim=claim: cancel(desk, claim), lambda claim=claim: ENDS[end](desk, claim))
 
         assert answer in answers
         assert desk.jobs()[-1].status == status

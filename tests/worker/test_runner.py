@@ -13,7 +13,8 @@ from modelyard.database.tables import metadata
 from modelyard.errors import ClaimLost, InvalidValue, SourceUnreadable, TemporaryFailure
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.rules.jobs import RULES, JobKind, JobStatus
-from modelyard.worker import runner
+from modelyard.worker import heart, runner
+from modelyard.worker.heart import Heart
 from modelyard.worker.registration import register_version
 from tests.waiting import wait_until
 from tests.worker.conftest import random_bytes
@@ -21,6 +22,11 @@ from tests.worker.conftest import random_bytes
 jobs = metadata.tables["jobs"]
 
 LOST = OperationalError("COMMIT", {}, Exception("the connection is lost"))
+
+
+def counted(house):
+    """Return the figures that no row tells."""
+    return {(row.name, row.labels): row.value for row in house.rows("counters")}
 
 
 def raising(error):
@@ -114,6 +120,64 @@ def test_a_worker_whose_claim_was_taken_records_nothing(house):
     assert house.version().status == "PENDING_REGISTRATION"
 
 
+def test_a_lost_claim_is_counted(house):
+    job = house.register("/x")
+
+    def work(context, claim, pulse):
+        with transaction(house.engine) as session:
+            session.execute(update(jobs).values(worker="another"))
+
+    house.run(job, work)
+
+    assert counted(house) == {("lost_claims", "register_version"): 1}
+
+
+def test_copied_bytes_are_counted_however_the_attempt_ends(house):
+    def work(context, claim, pulse):
+        pulse(copied_bytes=3)
+        pulse(copied_bytes=8)
+        raise TemporaryFailure("away")
+
+    house.run(house.register("/x"), work)
+    house.run(house.register(house.model_folder(a=b"12345"), number=2))
+
+    assert counted(house) == {("copied_bytes", "register_version"): 8 + 5 + len(b"flavors: {}\n")}
+
+
+def test_copied_bytes_are_counted_while_the_work_goes_on(house, monkeypatch):
+    monkeypatch.setattr(heart, "_COUNT_S", 0)
+    job = house.register("/x")
+    seen = []
+
+    def work(context, claim, pulse):
+        pulse(copied_bytes=7)
+        seen.append(wait_until(lambda: counted(house), what="copied bytes"))
+        raise SourceUnreadable("enough")
+
+    house.run(job, work)
+
+    assert seen == [{("copied_bytes", "register_version"): 7}]
+    assert counted(house) == seen[0]
+
+
+def test_bytes_that_could_not_be_counted_are_counted_later(house, monkeypatch):
+    job = house.register("/x")
+    beating = Heart(house.context.lifecycle, house.context.lifecycle.claim(job.id, "w"), house.drain, 60, 0.0)
+    beating.meter.note(9)
+    counting = heart.count
+
+    def away(engine, figures):
+        raise OperationalError("INSERT", {}, Exception("server closed"))
+
+    monkeypatch.setattr(heart, "count", away)
+    beating.count_copied()
+    monkeypatch.setattr(heart, "count", counting)
+    beating.count_copied()
+    beating.count_copied()
+
+    assert counted(house) == {("copied_bytes", "register_version"): 9}
+
+
 def test_a_database_that_is_away_during_the_work_ends_no_job(house):
     job = house.register("/x")
 
@@ -200,10 +264,10 @@ def test_an_outcome_that_cannot_be_written_is_left_to_the_lease(house, lose_answ
 @pytest.mark.parametrize(
     ("kind", "arguments", "wanted"),
     [
-        (JobKind.REGISTER_VERSION, {}, "'source' as str"),
-        (JobKind.REGISTER_VERSION, {"source": 7}, "'source' as str"),
+        (JobKind.REGISTER_VERSION, {}, "'source' as a text"),
+        (JobKind.REGISTER_VERSION, {"source": 7}, "'source' as a text"),
         (JobKind.REGISTER_VERSION, {"source": "gopher://x"}, "gopher"),
-        (JobKind.ARCHIVE_VERSIONS, {"versions": "all", "from_stage": "Staging", "promoted": 1}, "'versions' as list"),
+        (JobKind.ARCHIVE_VERSIONS, {"versions": "all", "from_stage": "Staging", "promoted": 1}, "'versions' as a list"),
     ],
 )
 def test_a_job_with_arguments_that_its_kind_does_not_accept_fails_and_says_which(house, kind, arguments, wanted):

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, SSLError, TimeoutError
 
-from modelyard.errors import ConfigurationError, ModelyardError
+from modelyard.errors import ConfigurationError, InvalidValue, ModelyardError
 
 API = "/api/v1"
 
@@ -114,9 +114,12 @@ class Server:
         return ServerRefused(message)
 
 
-def segment(text: str | int) -> str:
-    """Return a name as one segment of a path."""
-    return quote(str(text), safe="")
+def segment(name: str) -> str:
+    """Return a name as one segment of a path. Raises InvalidValue for one that cannot stand there."""
+    if not name or "/" in name:
+        # Servers decode %2F before they part a path.
+        raise InvalidValue(f"{name!r} is no name; names hold no slash and are not empty.")
+    return quote(name, safe="")
 
 
 def _is_address(url: str) -> bool:

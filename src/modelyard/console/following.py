@@ -61,7 +61,8 @@ class Patience:
 
     def _tell(self, error: ServerAway) -> None:
         if not self._away:
-            self.errors.print(f"modelyard: {error.message} Trying again; the job does not depend on it.")
+            told = f"modelyard: {error.message} Trying again; the job goes on without it."
+            self.errors.print(told, soft_wrap=True)
         self._away = True
 
 

@@ -80,7 +80,8 @@ def list_jobs(
     if as_json:
         print(json.dumps(document) if everything else answer.text)
         return
-    screen().print(job_table(document["jobs"]) if document["jobs"] else "No jobs.")
+    out = screen()
+    out.print(job_table(document["jobs"], width=out.width) if document["jobs"] else "No jobs.")
     if token := document.get("next_page_token"):
         screen(sys.stderr).print(
             f"There are more: --all shows them, --page-token {token} the next page.", soft_wrap=True
@@ -233,5 +234,5 @@ def _interruptible(told: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        screen(sys.stderr).print(told)
+        screen(sys.stderr).print(told, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -3,7 +3,7 @@
 A job is what the API answers: its JSON, with every key there. Source: `web/api/job_answers.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -19,7 +19,6 @@ Job: TypeAlias = Mapping[str, Any]
 
 _STYLES = {"QUEUED": "yellow", "RUNNING": "cyan", "SUCCEEDED": "green", "FAILED": "bold red", "CANCELLED": "magenta"}
 _LEVELS = {"warning": "yellow", "error": "bold red"}
-_MESSAGE_WIDTH = 60
 
 
 def is_over(job: Job) -> bool:
@@ -27,23 +26,17 @@ def is_over(job: Job) -> bool:
     return job["status"] in FINAL
 
 
-def job_table(jobs: Sequence[Job]) -> Table:
-    """Return a row for each job, in the order given."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("ID", "KIND", "MODEL", "STATUS", "TRY", "BY", "CREATED", "TOOK", "WHERE IT STANDS"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name in ("ID", "TOOK") else "left")
+def job_table(jobs: Sequence[Job], *, width: int) -> Table:
+    """Return a row for each job, in the order given; a screen of less than `_WIDE` columns shows the first things."""
+    table = _table()
+    columns = _COLUMNS if width >= _WIDE else [column for column in _COLUMNS if column[0] in _NARROW]
+    for name, _ in columns:
+        table.add_column(name, no_wrap=True, justify="right" if name in ("ID", "TOOK") else "left")
+    # The only column that gives way; each row stays one line.
+    table.add_column("WHERE IT STANDS")
     for job in jobs:
-        table.add_row(
-            str(job["id"]),
-            printable(job["kind"]),
-            printable(_model(job)),
-            _status(job),
-            f"{job['attempt']}/{job['max_attempts']}",
-            printable(job["requested_by"]),
-            written_time(job["created_at_ms"]),
-            _took(job),
-            Text(printable(standing(job)), overflow="ellipsis"),
-        )
+        where = Text(printable(standing(job)), no_wrap=True, overflow="ellipsis")
+        table.add_row(*(shown(job) for _, shown in columns), where)
     return table
 
 
@@ -59,7 +52,7 @@ def job_details(job: Job) -> RenderableType:
 
 def attempts_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
     """Return a row for each attempt, oldest first."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = _table()
     for name in ("ATTEMPT", "BEGAN", "TOOK", "OUTCOME", "WORKER", "MESSAGE"):
         table.add_column(name, no_wrap=name not in ("WORKER", "MESSAGE"), overflow="fold")
     for attempt in attempts:
@@ -129,15 +122,19 @@ def written_time(moment_ms: int | None) -> str:
 
 
 def written_span(seconds: float) -> str:
-    """Return a length of time such as "0.4 s", "23 s", "4 min 10 s" or "3 h 5 min"."""
+    """Return a length of time such as "0.4 s", "9 s", "4 min 10 s" or "3 h 5 min"."""
     if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
+        return f"{max(0.0, seconds):.1f}".removesuffix(".0") + " s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
 
 
 def _status(job: Job) -> Text:
@@ -147,12 +144,26 @@ def _status(job: Job) -> Text:
 def _model(job: Job) -> str:
     if job["model"] is None:
         return ""
-    return str(job["model"]) if job["version"] is None else f"{job['model']}/{job['version']}"
+    return printable(job["model"] if job["version"] is None else f"{job['model']}/{job['version']}")
 
 
 def _took(job: Job) -> str:
     began_ms, ended_ms = job["started_at_ms"], job["finished_at_ms"]
     return "" if began_ms is None or ended_ms is None else written_span((ended_ms - began_ms) / 1000)
+
+
+_COLUMNS: Sequence[tuple[str, Callable[[Job], RenderableType]]] = (
+    ("ID", lambda job: str(job["id"])),
+    ("KIND", lambda job: printable(job["kind"])),
+    ("MODEL", _model),
+    ("STATUS", _status),
+    ("TRY", lambda job: f"{job['attempt']}/{job['max_attempts']}"),
+    ("BY", lambda job: printable(job["requested_by"])),
+    ("CREATED", lambda job: written_time(job["created_at_ms"])),
+    ("TOOK", _took),
+)
+_NARROW = ("ID", "KIND", "MODEL", "STATUS")
+_WIDE = 110
 
 
 def _facts(job: Job) -> list[tuple[str, str | Text]]:

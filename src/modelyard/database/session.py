@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
@@ -45,6 +45,15 @@ def reading(engine: Engine) -> Iterator[Session]:
         with Session(connection) as session:
             yield session
         connection.rollback()
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Session]:
+    """Open a session that only reads, all of it as of one moment on both databases."""
+    with reading(engine) as session:
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        yield session
 
 
 @contextmanager

@@ -18,9 +18,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, is_outage
 from modelyard.errors import ModelyardError
+from modelyard.jobs.counters import count
 from modelyard.jobs.guards import CLAIM_COLUMNS, KNOWN_KINDS, Claim, claim_of, claimable, jobs
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.schedules import fire_due
+from modelyard.rules.figures import REAPS, RINGS, SWEEPS
 from modelyard.rules.jobs import QUEUES, JobStatus, backoff_s
 
 log = structlog.get_logger(__name__)
@@ -75,10 +77,11 @@ class Sweep:
         for chore in self.chores:
             _try(chore)
         # A sweep that was itself stopped or starved cannot tell a lost worker from a slow database.
-        if rested and time.monotonic() - began <= _LONG_WAIT_S:
-            _try(self.reap)
+        may_judge = rested and time.monotonic() - began <= _LONG_WAIT_S
+        reaped = (_try(self.reap) or 0) if may_judge else 0
         _try(lambda: fire_due(self.lifecycle.engine, self.lifecycle.queue))
-        _try(self.ring)
+        rung = _try(self.ring) or 0
+        _try(lambda: count(self.lifecycle.engine, {(SWEEPS, ""): 1, (REAPS, ""): reaped, (RINGS, ""): rung}))
 
     def reap(self) -> int:
         """Take back the jobs whose lease ran out; return how many. Each is ended in a transaction of its own."""

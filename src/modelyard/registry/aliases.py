@@ -3,11 +3,11 @@
 from sqlalchemy import delete
 from sqlmodel import Session
 
+from modelyard.database.inserts import insert_or
 from modelyard.database.session import current_ms
 from modelyard.database.tables import metadata
 from modelyard.registry import access, activities
 from modelyard.registry.access import Actor
-from modelyard.registry.blobs import insert_or
 from modelyard.registry.model_versions import find_model_version
 from modelyard.registry.registered_models import count_change, find_registered_model
 from modelyard.rules.activities import ActivityType

@@ -7,11 +7,11 @@ from sqlalchemy import Engine, update
 from sqlmodel import Session, select
 
 from modelyard.database.clock import now_ms
+from modelyard.database.inserts import insert_or
 from modelyard.database.session import transaction
 from modelyard.database.tables import Registry, metadata, public_id
 from modelyard.errors import ConfigurationError
 from modelyard.registry import schedules
-from modelyard.registry.blobs import insert_or
 
 registry = metadata.tables["registry"]
 

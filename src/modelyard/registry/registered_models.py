@@ -6,6 +6,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from modelyard.database.inserts import insert_or
 from modelyard.database.session import current_ms
 from modelyard.database.tables import (
     FormerName,
@@ -19,7 +20,6 @@ from modelyard.errors import AlreadyExists, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.registry import access, activities
 from modelyard.registry.access import Actor
-from modelyard.registry.blobs import insert_or
 from modelyard.registry.shown import READY
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.names import check_model_name, no_such_model

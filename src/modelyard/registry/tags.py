@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy import Table, delete
 from sqlmodel import Session
 
+from modelyard.database.inserts import insert_or
 from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
 from modelyard.registry import access, activities
 from modelyard.registry.access import Actor
-from modelyard.registry.blobs import insert_or
 from modelyard.registry.model_versions import find_model_version
 from modelyard.registry.registered_models import count_change, find_registered_model
 from modelyard.rules.activities import ActivityType

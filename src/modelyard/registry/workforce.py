@@ -33,15 +33,14 @@ class SeenWorker:
 
 @dataclass(slots=True)
 class QueueLoad:
-    """What waits in one queue and what runs, what ended within the last hour, and who listens.
+    """What waits in one queue and what runs, and who listens.
 
-    `jobs` and `ended` map status -> number. `oldest_age_ms` is for how long the job that waits longest could have run
+    `jobs` maps status -> number of open jobs. `oldest_age_ms` is for how long the job that waits longest could have run
     already; None when none could.
     """
 
     queue: str
     jobs: Counter[str] = field(default_factory=Counter)
-    ended: Counter[str] = field(default_factory=Counter)
     oldest_age_ms: int | None = None
     workers: int = 0
     slots: int = 0
@@ -69,15 +68,22 @@ def queue_loads(session: Session, *, sweep_ms: int) -> list[QueueLoad]:
         load.jobs[status] = count
         if status == JobStatus.QUEUED:
             load.oldest_age_ms = waits_ms
-    for queue, status, count in _ended_jobs(session):
-        if queue in loads:
-            loads[queue].ended[status] = count
     for row in session.execute(select(Worker.queues, Worker.concurrency).where(_alive(sweep_ms))):
         for queue in row.queues.split(","):
             if queue in loads:
                 loads[queue].workers += 1
                 loads[queue].slots += row.concurrency
     return list(loads.values())
+
+
+def ended_last_hour(session: Session) -> Counter[tuple[str, str]]:
+    """Return (queue, status) -> how many jobs ended so within the last hour."""
+    rows = session.execute(
+        select(Job.queue, Job.status, func.count())
+        .where(col(Job.finished_at_ms) > now_ms() - HOUR_MS)
+        .group_by(col(Job.queue), col(Job.status))
+    )
+    return Counter({(queue, status): count for queue, status, count in rows})
 
 
 def _alive(sweep_ms: int) -> ColumnElement[bool]:
@@ -105,13 +111,5 @@ def _open_jobs(session: Session) -> Sequence[Any]:
     return session.execute(
         select(Job.queue, Job.status, func.count(), func.max(waits_ms))
         .where(col(Job.status).in_(OPEN))
-        .group_by(col(Job.queue), col(Job.status))
-    ).all()
-
-
-def _ended_jobs(session: Session) -> Sequence[Any]:
-    return session.execute(
-        select(Job.queue, Job.status, func.count())
-        .where(col(Job.finished_at_ms) > now_ms() - HOUR_MS)
         .group_by(col(Job.queue), col(Job.status))
     ).all()

@@ -12,7 +12,7 @@ from celery import Celery
 
 from modelyard.jobs.sweep import Broker, Sweep
 from modelyard.worker.beliefs import Beliefs, ZombieWatch
-from modelyard.worker.chores import Cleaning, Presence
+from modelyard.worker.chores import Cleaning, Counting, Presence
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.tasks import register_tasks
@@ -56,6 +56,7 @@ class Assembly:
             chores=[
                 Presence(context, name, tuple(self.queues), self.concurrency),
                 ZombieWatch(context.engine, self.beliefs, pids, lease_s=context.lifecycle.lease_ms / 1000),
+                Counting(context),
                 Cleaning(context),
             ],
         )

@@ -10,8 +10,10 @@ from sqlmodel import Session
 
 from modelyard import __version__
 from modelyard.database.clock import now_ms
-from modelyard.database.session import reading, transaction
+from modelyard.database.inserts import insert_or
+from modelyard.database.session import reading, repeat_conflicts, transaction
 from modelyard.database.tables import metadata
+from modelyard.jobs.counters import BATCH, ENDED, fold_attempts
 from modelyard.jobs.guards import jobs
 from modelyard.registry import blobs
 from modelyard.rules.jobs import JobStatus
@@ -26,6 +28,7 @@ idempotency_keys = metadata.tables["idempotency_keys"]
 DAY_S = 24 * 3600
 DAY_MS = DAY_S * 1000
 HOUR_MS = DAY_MS // 24
+_COUNTED_BATCHES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,26 @@ class Presence:
             "seen_at_ms": now_ms(),
         }
         with transaction(self.context.engine) as session:
-            upsert = blobs.insert_or(session, workers).values(row)
+            upsert = insert_or(session, workers).values(row)
             session.execute(upsert.on_conflict_do_update(index_elements=["name"], set_={"seen_at_ms": now_ms()}))
             session.execute(delete(workers).where(workers.c.seen_at_ms < now_ms() - HOUR_MS))
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A chore: adds what ended attempts tell to the counters of `/metrics`, which need not read them all then."""
+
+    context: Context
+
+    def __call__(self) -> None:
+        """Count up to a few batches; what is left waits for the next round."""
+        for _ in range(_COUNTED_BATCHES):
+            if repeat_conflicts(self._count_batch) < BATCH:
+                return
+
+    def _count_batch(self) -> int:
+        with transaction(self.context.engine) as session:
+            return fold_attempts(session, ENDED)
 
 
 @dataclass(slots=True)

@@ -14,14 +14,18 @@ from sqlalchemy.exc import DBAPIError
 from modelyard.database.session import is_outage
 from modelyard.errors import CancelRequested, ClaimLost, Released, TimeLimitReached
 from modelyard.jobs.attempts import LogLine
+from modelyard.jobs.counters import count
 from modelyard.jobs.guards import Claim
 from modelyard.jobs.lifecycle import Lifecycle
+from modelyard.rules.figures import COPIED_BYTES
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.meter import Meter
 
 log = structlog.get_logger(__name__)
 
 _PROGRESS_S = 1.0
+# A copy of hours that is counted at its end only would be a peak that never was.
+_COUNT_S = 10.0
 # A worker that cannot renew stops by itself while the lease still holds.
 _STOP_AT = 0.8
 
@@ -77,6 +81,19 @@ class Heart:
             said.append(self._said.popleft())
         return said
 
+    def count_copied(self) -> None:
+        """Add what was copied since the last time to the figures of `/metrics`."""
+        copied = self.meter.take_uncounted()
+        if not copied:
+            return
+        try:
+            count(self.lifecycle.engine, {(COPIED_BYTES, self.claim.kind): copied})
+        except DBAPIError as error:
+            if not is_outage(error):
+                raise
+            self.meter.put_back(copied)
+            log.warning("copied bytes could not be counted yet", job_id=self.claim.job_id, reason=str(error.orig))
+
     def __call__(self, *, copied_bytes: int | None = None, **progress: Any) -> None:
         """Say that the work moves; `progress` are columns of `jobs` (step, items_done, bytes_total, ...).
 
@@ -104,11 +121,15 @@ class Heart:
     def _beat(self) -> None:
         quarter_s = self.lifecycle.lease_ms / 4000
         rest_s = min(_PROGRESS_S, quarter_s)
+        counted_s = time.monotonic()
         while not self._stop.wait(rest_s):
             self._end_if_stalled()
             due = time.monotonic() - self._renewed_s >= quarter_s
             if (due or self._fresh) and not self._renew():
                 return
+            if time.monotonic() - counted_s >= _COUNT_S:
+                counted_s = time.monotonic()
+                self.count_copied()
 
     def _renew(self) -> bool:
         """Send one beat; False ends the thread."""

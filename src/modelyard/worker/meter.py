@@ -14,6 +14,7 @@ class Meter:
     """
 
     copied_bytes: int = 0
+    _counted_bytes: int = 0
     _speed: Speed = field(default_factory=Speed)
     _seen_bytes: int = 0
     _seen_s: float | None = None
@@ -32,3 +33,13 @@ class Meter:
         self._speed = self._speed.after(copied_bytes - self._seen_bytes, now_s - self._seen_s)
         self._seen_bytes, self._seen_s = copied_bytes, now_s
         return self._speed.bytes_per_s
+
+    def take_uncounted(self) -> int:
+        """Return the bytes copied since the last call."""
+        copied_bytes = self.copied_bytes
+        taken, self._counted_bytes = copied_bytes - self._counted_bytes, copied_bytes
+        return taken
+
+    def put_back(self, taken: int) -> None:
+        """Undo `take_uncounted`: what it returned could not be counted."""
+        self._counted_bytes -= taken

@@ -20,8 +20,12 @@ EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("POST", "/jobs/retry"): ("/jobs/retry", ""),
     ("GET", "/workers"): ("/workers", ""),
     ("GET", "/queues"): ("/queues", ""),
+    ("GET", "/schedules"): ("/schedules", ""),
+    ("PATCH", "/schedules/<name>"): ("/schedules/prune_jobs", "/schedules/weekly"),
     ("GET", "/openapi.json"): ("/openapi.json", ""),
 }
+# What these requests say in their bodies.
+BODIES: dict[tuple[str, str], dict[str, Any]] = {("PATCH", "/schedules/<name>"): {"enabled": False}}
 
 
 def test_the_description_is_valid_openapi() -> None:
@@ -35,7 +39,7 @@ def test_every_route_of_the_table_is_described_by_a_sentence_and_a_name_of_its_o
     paths = description()["paths"]
 
     operations = [
-        paths[NATIVE_PREFIX + route.path.replace("<job_id>", "{job_id}")][route.method.lower()] for route in NATIVE
+        paths[NATIVE_PREFIX + route.path.replace("<", "{").replace(">", "}")][route.method.lower()] for route in NATIVE
     ]
 
     assert len({operation["operationId"] for operation in operations}) == len(NATIVE)
@@ -81,7 +85,9 @@ def test_every_answer_is_what_was_described(yard: Yard, route: tuple[str, str]) 
     method, _ = route
     right, wrong = EXAMPLES[route]
 
-    answers: list[Any] = [(path, yard.send(method, NATIVE_PREFIX + path)) for path in (right, wrong) if path]
+    answers: list[Any] = [
+        (path, yard.send(method, NATIVE_PREFIX + path, BODIES.get(route))) for path in (right, wrong) if path
+    ]
 
     assert [answer.status_code == 200 for _, answer in answers] == [True, False][: len(answers)]
     for path, answer in answers:

@@ -14,6 +14,7 @@ from modelyard.web.api import (
     model_versions,
     openapi,
     registered_models,
+    schedules,
     service,
     tags,
     workforce,
@@ -65,6 +66,8 @@ NATIVE = [
     Route("POST", "/jobs/retry", jobs.retry_failed, repeatable=False),
     Route("GET", "/workers", workforce.list_workers),
     Route("GET", "/queues", workforce.list_queues),
+    Route("GET", "/schedules", schedules.list_schedules),
+    Route("PATCH", "/schedules/<name>", schedules.change_schedule),
     Route("GET", "/openapi.json", openapi.show_description, open=True),
 ]
 

@@ -1,5 +1,6 @@
 """Routes of workers and queues in the native API."""
 
+from collections import Counter
 from typing import Annotated
 
 from pydantic import Field
@@ -68,8 +69,9 @@ def list_queues() -> QueueList:
     """List the queues with what waits, runs and has ended within the last hour."""
     with reading(site().engine) as session:
         loads = registry.queue_loads(session, sweep_ms=site().sweep_ms)
+        ended = registry.ended_last_hour(session)
     # Outside of the transaction, since a broker that hangs takes a second.
-    return {"queues": [_queue(load, site().bell) for load in loads]}
+    return {"queues": [_queue(load, ended, site().bell) for load in loads]}
 
 
 def _worker(seen: SeenWorker) -> WorkerAnswer:
@@ -88,15 +90,15 @@ def _worker(seen: SeenWorker) -> WorkerAnswer:
     }
 
 
-def _queue(load: QueueLoad, bell: Bell | None) -> QueueAnswer:
+def _queue(load: QueueLoad, ended: Counter[tuple[str, str]], bell: Bell | None) -> QueueAnswer:
     return {
         "queue": load.queue,
         "queued": load.jobs[JobStatus.QUEUED],
         "running": load.jobs[JobStatus.RUNNING],
         "oldest_age_ms": load.oldest_age_ms,
         "depth": bell.depth(load.queue) if bell else None,
-        "succeeded_last_hour": load.ended[JobStatus.SUCCEEDED],
-        "failed_last_hour": load.ended[JobStatus.FAILED],
+        "succeeded_last_hour": ended[load.queue, JobStatus.SUCCEEDED],
+        "failed_last_hour": ended[load.queue, JobStatus.FAILED],
         "workers": load.workers,
         "slots": load.slots,
     }
