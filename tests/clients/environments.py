@@ -11,7 +11,7 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).with_name("scripts")
-SCRIPT_S = 180
+SCRIPT_S = 300
 
 
 class ClientEnvironment:

@@ -5,13 +5,14 @@ take long to draw (a million characters, 20 MiB) are constants.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from hypothesis import strategies as st
 
-from modelyard.web.api.routes import FILES, PREFIXES, REGISTRY, SERVICE
+from modelyard.web.api.routes import FILES, NATIVE, NATIVE_PREFIX, PREFIXES, REGISTRY, SERVICE
 from tests.web.yards import UPLOADS
 
 MEBIBYTE = 1 << 20
@@ -38,19 +39,18 @@ class Hostile:
 
 def _filled(path: str) -> str:
     """Return a route's path with something in place of its parameters."""
-    values = {
-        "<path:path>": f"versions/{VERSION_ID}/MLmodel",
-        "<version_id>": VERSION_ID,
-        "<operation>": "create",
-        "<webhook_id>": VERSION_ID,
-    }
+    values = {"<path:path>": f"versions/{VERSION_ID}/MLmodel", "<version_id>": VERSION_ID, "<operation>": "create"}
     for parameter, value in values.items():
         path = path.replace(parameter, value)
-    return path
+    return re.sub("<[^>]*>", "1", path)
 
 
-ROUTES = [(route.method, prefix + _filled(route.path)) for route in REGISTRY for prefix in PREFIXES] + [
-    (route.method, _filled(route.path)) for route in (*FILES, *SERVICE)
+MLFLOW = [(route.method, prefix + _filled(route.path)) for route in REGISTRY for prefix in PREFIXES]
+FURTHER = [(route.method, _filled(route.path)) for route in (*FILES, *SERVICE)]
+# Each with the fields that it takes; it refuses all others.
+OURS = [
+    (route.method, NATIVE_PREFIX + _filled(route.path), sorted(route.asked.model_fields) if route.asked else [])
+    for route in NATIVE
 ]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW"]
 
@@ -192,9 +192,7 @@ hostile_values = st.one_of(
     st.integers(),
     st.floats(allow_nan=True),
 )
-hostile_fields = st.dictionaries(
-    st.sampled_from([*PLAUSIBLE, "page_token", "unknown", "__proto__", ""]), hostile_values, min_size=1, max_size=2
-)
+FIELDS = [*PLAUSIBLE, "page_token", "unknown", "__proto__", ""]
 
 WRONG_BODIES = [
     b"",
@@ -316,17 +314,27 @@ def _paths(draw: st.DrawFn, path: str) -> str:
 @st.composite
 def hostile_requests(draw: st.DrawFn) -> Hostile:
     """Any route, asked wrongly in one or several ways."""
-    method, path = draw(st.sampled_from(ROUTES))
+    method, path, fields = draw(_asked())
     if draw(st.integers(0, 9)) == 0:
         method = draw(st.sampled_from(METHODS))
     path = draw(_paths(path))
-    fields = PLAUSIBLE | draw(hostile_fields) if draw(st.booleans()) else draw(hostile_fields)
     headers = tuple(draw(st.lists(st.sampled_from(HEADERS), max_size=1)))
     framing = draw(st.sampled_from(["length", "length", "length", "chunked"]))
     if method in ("GET", "HEAD", "OPTIONS", "TRACE"):
         return Hostile(method, path, draw(_queries(fields)), headers)
     query = draw(_queries(fields)) if method == "DELETE" and draw(st.booleans()) else ""
     return Hostile(method, path, query, headers, draw(_bodies(fields)), framing)
+
+
+@st.composite
+def _asked(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
+    """A route and its fields, of which one or two are hostile and the others are right, or not there."""
+    if draw(st.integers(0, 4)) == 0:
+        method, path, names = draw(st.sampled_from(OURS))
+        return method, path, draw(st.dictionaries(st.sampled_from([*names, "unknown"]), hostile_values, max_size=2))
+    method, path = draw(st.sampled_from(MLFLOW if draw(st.integers(0, 3)) else FURTHER))
+    fields = draw(st.dictionaries(st.sampled_from(FIELDS), hostile_values, min_size=1, max_size=2))
+    return method, path, PLAUSIBLE | fields if draw(st.booleans()) else fields
 
 
 @st.composite
