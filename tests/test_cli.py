@@ -47,13 +47,21 @@ def test_the_version_is_printed():
     assert CliRunner().invoke(app, ["--version"]).output.strip() == __version__
 
 
-@pytest.mark.parametrize("command", ["up", "web", "worker", "beat", "migrate"])
+@pytest.mark.parametrize("command", ["up", "web", "worker", "beat", "migrate", "doctor"])
 def test_a_bad_setting_is_one_line_and_status_2(tmp_path, command):
     answer = modelyard(command, home=tmp_path, port="many")
 
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1
     assert answer.stderr.startswith("modelyard: MODELYARD_PORT: ")
+
+
+@pytest.mark.parametrize("setting", [{"database_url": "nonsense"}, {"database_url": "mysql://host/name"}])
+def test_the_doctor_is_not_called_to_what_is_no_database(tmp_path, setting):
+    answer = modelyard("doctor", home=tmp_path, **setting)
+
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("modelyard: MODELYARD_DATABASE_URL ")
 
 
 @pytest.mark.parametrize("command", ["worker", "beat"])

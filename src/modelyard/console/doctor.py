@@ -41,12 +41,12 @@ def examine(settings: Settings, *, deep: bool, on_piece: Callable[[int], None]) 
     `on_piece` is called with the bytes of each piece that was read. Raises ConfigurationError for settings that name
     no database or store.
     """
+    engine = create_engine(settings.database)
     name = surroundings.database_name(settings)
     missing = surroundings.missing_database_file(settings)
     if missing:
         yield Section("database", name, [missing])
         return
-    engine = create_engine(settings.database)
     try:
         yield from _examine_connected(engine, settings, deep=deep, on_piece=on_piece)
     except DBAPIError as error:

@@ -110,6 +110,18 @@ def looks(server: Server, job_id: int, patience: Patience) -> Iterator[Answer]:
         patience.pause(min(_LONGEST_S, max(_SHORTEST_S, (time.monotonic() - began_s) / 10)))
 
 
+def last_look(server: Server, job_id: int, patience: Patience) -> tuple[Answer, bool]:
+    """Return the last answer about a job, and whether the job was over before the time was."""
+    answers = looks(server, job_id, patience)
+    answer = next(answers)
+    try:
+        for look in answers:
+            answer = look
+    except OutOfTime:
+        return answer, False
+    return answer, True
+
+
 def job_of(answer: Answer) -> Job:
     """Return the job that an answer is about."""
     job: Job = answer.document()["job"]

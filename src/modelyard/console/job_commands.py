@@ -11,7 +11,7 @@ import typer
 
 from modelyard.console.client import Answer
 from modelyard.console.connection import connected
-from modelyard.console.following import JobLog, OutOfTime, Patience, job_of, lines_of, looks
+from modelyard.console.following import JobLog, Patience, job_of, last_look, lines_of, looks
 from modelyard.console.job_tables import Job, is_over, job_details, job_table, log_text, outcome_text, standing
 from modelyard.console.moments import parse_moment
 from modelyard.console.screens import printable, screen
@@ -168,22 +168,16 @@ def retry(
 def wait(
     job_id: JobId,
     timeout_s: Annotated[
-        float, typer.Option(help="Give up after so many seconds, with status 3.", min=0, metavar="SECONDS")
-    ] = float("inf"),
+        float | None, typer.Option(help="Give up after so many seconds, with status 3.", min=0, metavar="SECONDS")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Wait until a job is over: 0 when it SUCCEEDED, 1 when it FAILED or was CANCELLED, 3 when the time is."""
-    patience = Patience(screen(sys.stderr), deadline_s=time.monotonic() + timeout_s)
-    answer: Answer | None = None
-    in_time = True
+    patience = Patience(screen(sys.stderr))
+    if timeout_s is not None:
+        patience.deadline_s = time.monotonic() + timeout_s
     with connected() as server, _interruptible(f"Stopped waiting; job {job_id} goes on."):
-        try:
-            for look in looks(server, job_id, patience):
-                answer = look
-        except OutOfTime:
-            in_time = False
-    if answer is None:
-        raise typer.Exit(OUT_OF_TIME)
+        answer, in_time = last_look(server, job_id, patience)
     job = job_of(answer)
     told = outcome_text(job) if in_time else f"Job {job_id} is {job['status']} after {timeout_s:g} s: {standing(job)}"
     _print(answer, told, as_json=as_json)
