@@ -286,3 +286,19 @@ def test_rounds_reaps_and_rings_are_counted(job_house, sweep):
     with job_house.engine.connect() as connection:
         found = connection.execute(select(counters.c.name, counters.c.value)).all()
     assert dict(found) == {"sweeps": 2, "reaps": 1, "rings": 1}
+
+
+def test_what_may_take_its_time_waits_until_lost_jobs_were_taken_back(job_house, broker):
+    claim = job_house.claimed()
+    job_house.pass_time(2 * LEASE_MS)
+    seen = []
+    sweep = Sweep(
+        job_house.lifecycle,
+        broker,
+        period_s=5,
+        last_chores=[lambda: seen.append(job_house.row(claim.job_id).status)],
+    )
+
+    sweep.round()
+
+    assert (seen, broker.rung) == (["QUEUED"], [claim.job_id])

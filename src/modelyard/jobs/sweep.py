@@ -50,13 +50,14 @@ class Sweep:
     """One process's sweep, a round each `period_s` seconds with jitter.
 
     `chores` run first in each round and write something: how long they take tells whether this process waits for the
-    database, in which case it must not judge others by their leases.
+    database, in which case it must not judge others by their leases. `last_chores` may take their time.
     """
 
     lifecycle: Lifecycle
     broker: Broker
     period_s: float
     chores: Sequence[Callable[[], None]] = ()
+    last_chores: Sequence[Callable[[], None]] = ()
     _last_round_s: float = field(default_factory=time.monotonic)
 
     def run(self, stop: threading.Event) -> None:
@@ -70,7 +71,7 @@ class Sweep:
                 log.warning("the database does not answer; this round of the sweep is left out", reason=str(error.orig))
 
     def round(self) -> None:
-        """Do one round: chores, then reap, then fire what is due, then ring."""
+        """Do one round: chores, then reap, then fire what is due, then ring, then what has time."""
         began = time.monotonic()
         rested = began - self._last_round_s <= 2 * max(self.period_s, 1.0)
         self._last_round_s = began
@@ -82,6 +83,8 @@ class Sweep:
         _try(lambda: fire_due(self.lifecycle.engine, self.lifecycle.queue))
         rung = _try(self.ring) or 0
         _try(lambda: count(self.lifecycle.engine, {(SWEEPS, ""): 1, (REAPS, ""): reaped, (RINGS, ""): rung}))
+        for chore in self.last_chores:
+            _try(chore)
 
     def reap(self) -> int:
         """Take back the jobs whose lease ran out; return how many. Each is ended in a transaction of its own."""

@@ -56,9 +56,9 @@ class Assembly:
             chores=[
                 Presence(context, name, tuple(self.queues), self.concurrency),
                 ZombieWatch(context.engine, self.beliefs, pids, lease_s=context.lifecycle.lease_ms / 1000),
-                Counting(context),
                 Cleaning(context),
             ],
+            last_chores=[Counting(context)],
         )
         # Said at once, so that nobody is told for a whole period that there is no worker.
         sweep.chores[0]()

@@ -70,7 +70,7 @@ class MeantJobs(StrictArguments):
     created_before_ms: Time | None = Field(None, examples=[1764093600000])
 
     def filter(self) -> JobFilter:
-        """Return what is meant, without a second meaning for another order of kinds."""
+        """Return what is meant: the same for the same jobs, in whatever order their kinds were named."""
         return JobFilter(
             kinds=tuple(sorted(set(self.kind))),
             queue=self.queue,
