@@ -6,6 +6,7 @@ The only module that imports inside functions, so that each process loads only w
 import gc
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 # Groups of commands with a module of their own, which is loaded when one of them is called.
-_GROUPS = {"job": "modelyard.console.job_commands", "schedule": "modelyard.console.schedule_commands"}
+_GROUPS = {
+    "job": "modelyard.console.job_commands",
+    "schedule": "modelyard.console.schedule_commands",
+    "store": "modelyard.console.store_commands",
+    "trash": "modelyard.console.trash_commands",
+}
 
 
 class _Commands(TyperGroup):
@@ -156,6 +162,20 @@ def doctor(
     from modelyard.console.doctor_report import run_doctor
 
     sys.exit(run_doctor(_start(log_level="error"), deep=deep, as_json=as_json))
+
+
+@app.command()
+def download(
+    version: Annotated[str, typer.Argument(help="NAME/VERSION, such as house-prices/3.", metavar="VERSION")],
+    folder: Annotated[Path, typer.Argument(help="Folder for the files; made where it is missing.", metavar="DIR")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="DIR may hold something: keep what is right there, replace the rest.")
+    ] = False,
+) -> None:
+    """Fetch the files of a version from the server at MODELYARD_URL, and compare every digest."""
+    from modelyard.console.download_command import run_download
+
+    sys.exit(run_download(version, folder, resume=resume))
 
 
 @app.command()

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from modelyard.database.session import transaction
 from modelyard.registry.installation import open_registry
 from modelyard.rules.jobs import JobStatus
+from modelyard.storage.identity import Owner
 from modelyard.storage.store import blob_name
 from tests.console.patients import Patient
 from tests.servers import free_port
@@ -193,6 +194,25 @@ def test_a_store_of_another_registry_is_named_and_its_files_are_not_judged(ready
     assert [section.name for section in ready.sections if section.skipped] == ["broker", "files"]
 
 
+def test_a_store_of_another_database_is_named_with_the_command_that_adopts_it(ready):
+    store = ready.yard.runtime.store
+    store.adopt(Owner(store.identity().owner.registry_id, "the one that this was copied from"))
+
+    (finding,) = ready.findings()
+
+    assert finding.check == "store_of_another_database"
+    assert "`modelyard store adopt`" in finding.repair
+
+
+def test_damage_that_a_verification_found_is_named_with_the_command_that_repairs_it(ready):
+    ready.sql("UPDATE blobs SET broken_at_ms = 1")
+
+    findings = ready.findings()
+
+    assert {finding.check for finding in findings} == {"damaged_version"}
+    assert "`modelyard store repair m/1`" in findings[0].repair
+
+
 def test_a_store_that_is_not_there_is_named_and_not_made(ready, tmp_path):
     nowhere = tmp_path / "unmounted"
 
@@ -293,7 +313,7 @@ def test_a_lost_worker_is_named_only_after_several_sweeps(patient):
 
 
 def test_a_schedule_that_cannot_be_read_is_named_with_the_command_that_sets_it(patient):
-    patient.sql("UPDATE schedules SET expression = 'nightly'")
+    patient.sql("UPDATE schedules SET expression = 'nightly' WHERE name = 'prune_jobs'")
 
     (finding,) = patient.findings()
 

@@ -4,7 +4,8 @@ Source: the native API below /api/v1; `modelyard.web` answers it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,8 @@ API = "/api/v1"
 
 _CONNECT_S = 5.0
 _ANSWER_S = 30.0
+_CONNECTIONS = 8
+_PIECE_BYTES = 1 << 20
 _SHOWN_CHARACTERS = 300
 # What a proxy answers for a server that is away, and a server for its database.
 _AWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
@@ -53,6 +56,14 @@ class Answer:
             raise ServerFailed(f"The answer is not JSON, but {_clipped(self.text)!r}. Is this a Modelyard?") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A body on its way; `is_partial` says that it is the range that was asked for, and not the whole."""
+
+    is_partial: bool
+    pieces: Callable[[], Iterator[bytes]]
+
+
 class Server:
     """A Modelyard at `url`, asked with `token` (None for none). Close it, or use it as a context."""
 
@@ -62,7 +73,9 @@ class Server:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A request is never repeated here: who asks decides whether it may be.
-        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=_CONNECT_S, read=_ANSWER_S))
+        self._http = urllib3.PoolManager(
+            retries=False, timeout=urllib3.Timeout(connect=_CONNECT_S, read=_ANSWER_S), maxsize=_CONNECTIONS
+        )
 
     def close(self) -> None:
         """Give back the connections."""
@@ -85,14 +98,46 @@ class Server:
         """Change what a path below the API names. Raises as `get` does."""
         return self._ask("PATCH", path, body)
 
+    @contextmanager
+    def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[Stream]:
+        """Open the body of any path of the server. Its pieces raise ServerAway when the connection breaks.
+
+        Raises as `get` does.
+        """
+        url = f"{self.url}{path}"
+        sent = {**self._headers, **headers, "Accept-Encoding": "identity"}
+        try:
+            answer = self._http.request("GET", url, headers=sent, redirect=False, preload_content=False)
+        except HTTPError as error:
+            raise self._away(error) from error
+        try:
+            if answer.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+                text = answer.read(_SHOWN_CHARACTERS * 10).decode(errors="replace")
+                raise self._refusal(answer.status, text, answer.headers)
+
+            def pieces() -> Iterator[bytes]:
+                try:
+                    # As they come: a piece that waits to be full is lost with its connection.
+                    while piece := answer.read1(_PIECE_BYTES, decode_content=False):
+                        yield piece
+                except HTTPError as error:
+                    raise self._away(error) from error
+
+            yield Stream(answer.status == HTTPStatus.PARTIAL_CONTENT, pieces)
+        finally:
+            # A body that was not read to its end leaves its connection unfit for another question.
+            answer.close()
+            answer.release_conn()
+
+    def _away(self, error: HTTPError) -> ServerAway:
+        return ServerAway(f"The server {self.url} does not answer: {_reason(error)}. Start it, or set MODELYARD_URL.")
+
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         url = f"{self.url}{API}{path}"
         try:
             answer = self._http.request(method, url, json=body, headers=self._headers, redirect=False)
         except HTTPError as error:
-            raise ServerAway(
-                f"The server {self.url} does not answer: {_reason(error)}. Start it, or set MODELYARD_URL."
-            ) from error
+            raise self._away(error) from error
         text = answer.data.decode(errors="replace")
         if answer.status != HTTPStatus.OK:
             raise self._refusal(answer.status, text, answer.headers)

@@ -11,6 +11,7 @@ from modelyard.console import surroundings
 from modelyard.database.engine import create_engine
 from modelyard.database.session import autocommit, is_outage
 from modelyard.errors import ConfigurationError
+from modelyard.registry.damage_checks import find_damage
 from modelyard.registry.health_checks import Finding, find_wrong_rows
 from modelyard.registry.stalled_checks import Periods, find_stalled
 from modelyard.registry.store_checks import find_wrong_blobs, find_wrong_manifests
@@ -72,6 +73,7 @@ def _examine_connected(
     with autocommit(engine) as connection:
         yield _looked("work", "workers, waiting jobs, schedules", find_stalled(connection, periods))
         yield _looked("rows", "what must always be true of them", find_wrong_rows(connection))
+        yield _looked("damage", "what verifications have found", find_damage(connection))
     yield from _examine_store(engine, settings, periods, deep=deep, on_piece=on_piece)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from modelyard.database.tables import Job, ModelVersion, RegisteredModel
-from modelyard.errors import InvalidState
+from modelyard.errors import InvalidState, SourceRefused
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import access
 from modelyard.registry.access import Actor
@@ -18,6 +18,7 @@ from modelyard.registry.progress import model_subject, subject_of
 from modelyard.registry.registered_models import find_registered_model
 from modelyard.rules.jobs import OPEN, JobKind
 from modelyard.rules.permissions import Level
+from modelyard.rules.sources import RegisteredVersion, Source, Upload
 from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
 
 STORE = "store"
@@ -86,9 +87,24 @@ def collect(session: Session, actor: Actor, *, dry_run: bool, queue: JobQueue) -
     return _open_or_new(session, JobKind.COLLECT, f"collect:{STORE}", queue, requested_by=actor.name)
 
 
-def source_of(session: Session, actor: Actor, name: str, number: int) -> str:
-    """Return what a version was registered from. Raises NotFound, PermissionDenied."""
-    return _find_stored(session, actor, name, number, "repaired")[1].source
+def check_repairs(source: Source) -> None:
+    """Raise SourceRefused for what a version was registered from but holds no bytes of its own."""
+    if isinstance(source, RegisteredVersion | Upload):
+        where = "the upload area" if isinstance(source, Upload) else "another version, which shares its bytes"
+        raise SourceRefused(
+            f"This version came from {where}. Give a `source` that holds the same files, or register them again."
+        )
+
+
+def stored_manifest(name: str, version: ModelVersion, doing: str) -> str:
+    """Return the manifest of a version with stored files. Raises InvalidState; `doing` says what it is wanted for."""
+    check_ready(name, version.version, VersionStatus(version.status), doing)
+    if version.registration_mode == RegistrationMode.REFERENCE or version.manifest_digest is None:
+        raise InvalidState(
+            f"Version {version.version} of {name!r} was registered by reference: its files are not kept here and "
+            f"cannot be {doing}."
+        )
+    return version.manifest_digest
 
 
 def _find_stored(
@@ -97,13 +113,7 @@ def _find_stored(
     model = find_registered_model(session, name, lock=True)
     access.require(session, actor, model, Level.CAN_EDIT)
     version = find_model_version(session, model, number)
-    check_ready(name, number, VersionStatus(version.status), doing)
-    if version.registration_mode == RegistrationMode.REFERENCE or version.manifest_digest is None:
-        raise InvalidState(
-            f"Version {number} of {name!r} was registered by reference: its files are not kept here and cannot be "
-            f"{doing}."
-        )
-    return model, version, version.manifest_digest
+    return model, version, stored_manifest(name, version, doing)
 
 
 def _open_or_new(session: Session, kind: JobKind, subject: str, queue: JobQueue, **options: Any) -> Job:

@@ -9,7 +9,7 @@ from sqlmodel import Session, select
 
 from modelyard.database.clock import now_ms
 from modelyard.database.inserts import insert_or
-from modelyard.database.session import transaction
+from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Registry, metadata, public_id
 from modelyard.errors import ConfigurationError
 from modelyard.registry import schedules
@@ -37,6 +37,15 @@ def open_registry(engine: Engine, secret_keys: Sequence[str]) -> str:
         # The registry's row is locked, so two processes that start at once enter nothing twice.
         schedules.ensure_built_in(session)
         return row.registry_id
+
+
+def known_registry_id(engine: Engine) -> str:
+    """Return the registry's id. Raises ConfigurationError for a database that no server has opened yet."""
+    with reading(engine) as session:
+        found = session.exec(select(Registry.registry_id)).one_or_none()
+    if found is None:
+        raise ConfigurationError("This database has never been opened by a server. Start one first.")
+    return found
 
 
 def database_identity(engine: Engine) -> str:

@@ -90,7 +90,7 @@ def _trashed_versions(actor: Actor) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something in the trash, its row and its model's locked: `version` is None for a model."""
+    """Something in the trash; `version` is None for a model."""
 
     model: RegisteredModel
     version: ModelVersion | None
@@ -101,8 +101,10 @@ class Found:
         return self.version or self.model
 
 
-def find_in_trash(session: Session, actor: Actor, public_id: str) -> Found:
+def find_in_trash(session: Session, actor: Actor, public_id: str, *, lock: bool = True) -> Found:
     """Return what lies in the trash under this public id, to somebody who may manage its model.
+
+    With `lock`, its row and its model's stay as they are until the transaction ends.
 
     Raises NotFound, PermissionDenied.
     """
@@ -111,16 +113,16 @@ def find_in_trash(session: Session, actor: Actor, public_id: str) -> Found:
     ) or session.scalar(
         select(versions.c.model_id).where(versions.c.public_id == public_id, versions.c.deleted_at_ms.is_not(None))
     )
-    found = _lock(session, model_id, public_id) if model_id is not None else None
+    found = _find(session, model_id, public_id, lock=lock) if model_id is not None else None
     if found is None:
         raise NotFound("There is nothing in the trash with this id. It may have been restored or purged.")
     access.require(session, actor, found.model, Level.CAN_MANAGE)
     return found
 
 
-def _lock(session: Session, model_id: int, public_id: str) -> Found | None:
+def _find(session: Session, model_id: int, public_id: str, *, lock: bool) -> Found | None:
     """Lock the model, then the version, and look again."""
-    model = session.get(RegisteredModel, model_id, with_for_update=True, populate_existing=True)
+    model = session.get(RegisteredModel, model_id, with_for_update=lock or None, populate_existing=True)
     if model is None:
         return None
     if model.public_id == public_id:
@@ -128,7 +130,7 @@ def _lock(session: Session, model_id: int, public_id: str) -> Found | None:
     statement = select(ModelVersion).where(
         col(ModelVersion.public_id) == public_id, col(ModelVersion.deleted_at_ms).is_not(None)
     )
-    version = session.scalars(statement.with_for_update()).one_or_none()
+    version = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
     return Found(model, version) if version is not None else None
 
 

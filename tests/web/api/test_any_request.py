@@ -1,6 +1,7 @@
 """Whatever is sent, it is the client's mistake and never the server's."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -53,10 +54,11 @@ values = st.recursive(
 )
 routes = [(route.method, PREFIXES[0] + route.path) for route in REGISTRY]
 routes += [(route.method, route.path.replace("<path:path>", "x").replace("<version_id>", "0" * 32)) for route in FILES]
+IN_PATH = {"<job_id>": "1", "<name>": "m", "<version>": "1", "<id>": "0" * 32}
 routes += [
-    (route.method, NATIVE_PREFIX + route.path.replace("<job_id>", "1").replace("<name>", "prune_jobs"))
-    for route in NATIVE
+    (route.method, NATIVE_PREFIX + re.sub(r"<\w+>", lambda match: IN_PATH[match[0]], route.path)) for route in NATIVE
 ]
+routes += [("PATCH", f"{NATIVE_PREFIX}/schedules/prune_jobs")]
 
 
 @pytest.mark.parametrize("plausible", [True, False])

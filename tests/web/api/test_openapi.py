@@ -4,12 +4,17 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from sqlalchemy import update
+from sqlmodel import col
 
+from modelyard.database.session import transaction
+from modelyard.database.tables import Blob, RegisteredModel
 from modelyard.jobs.attempts import LogLine
 from modelyard.web.api.routes import NATIVE, NATIVE_PREFIX
 from tests.web.contract import check_answer, description
 from tests.web.yards import Yard
 
+TRASHED = "f" * 32
 # Each route -> a request that must succeed and one that must not; job 1 FAILED, job 2 runs, job 3 waits.
 EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/jobs"): ("/jobs?status=FAILED&status=RUNNING&max_results=1", "/jobs?status=DONE"),
@@ -22,6 +27,33 @@ EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/queues"): ("/queues", ""),
     ("GET", "/schedules"): ("/schedules", ""),
     ("PATCH", "/schedules/<name>"): ("/schedules/prune_jobs", "/schedules/weekly"),
+    ("GET", "/models/<name>/usage"): ("/models/n/usage", "/models/x/usage"),
+    ("POST", "/models/<name>/verify"): ("/models/n/verify", "/models/x/verify"),
+    ("GET", "/models/<name>/versions/<version>/files"): (
+        "/models/n/versions/1/files?max_results=1",
+        "/models/n/versions/1/files?max_results=0",
+    ),
+    ("GET", "/models/<name>/versions/<version>/usage"): ("/models/n/versions/1/usage", "/models/n/versions/x/usage"),
+    ("GET", "/models/<name>/versions/<version>/integrity"): (
+        "/models/n/versions/1/integrity",
+        "/models/m/versions/1/integrity",
+    ),
+    ("POST", "/models/<name>/versions/<version>/verify"): (
+        "/models/n/versions/1/verify",
+        "/models/m/versions/1/verify",
+    ),
+    ("POST", "/models/<name>/versions/<version>/repair"): (
+        "/models/n/versions/1/repair",
+        "/models/m/versions/1/repair",
+    ),
+    ("GET", "/store/usage"): ("/store/usage", ""),
+    ("GET", "/store/damaged"): ("/store/damaged", ""),
+    ("POST", "/store/verify"): ("/store/verify", ""),
+    ("POST", "/store/collect"): ("/store/collect", ""),
+    ("GET", "/trash"): ("/trash", "/trash?page_token=x"),
+    ("POST", "/trash/<id>/restore"): (f"/trash/{TRASHED}/restore", "/trash/x/restore"),
+    ("GET", "/trash/<id>/purge"): (f"/trash/{TRASHED}/purge", "/trash/x/purge"),
+    ("POST", "/trash/<id>/purge"): (f"/trash/{TRASHED}/purge", "/trash/x/purge"),
     ("GET", "/openapi.json"): ("/openapi.json", ""),
 }
 # What these requests say in their bodies.
@@ -82,6 +114,7 @@ def test_the_examples_of_these_tests_are_all_routes() -> None:
 @pytest.mark.parametrize("route", EXAMPLES)
 def test_every_answer_is_what_was_described(yard: Yard, route: tuple[str, str]) -> None:
     set_up_jobs(yard)
+    set_up_store(yard)
     method, _ = route
     right, wrong = EXAMPLES[route]
 
@@ -110,3 +143,14 @@ def set_up_jobs(yard: Yard) -> None:
     yard.runtime.lifecycle.heartbeat(
         yard.claim(running), {"bytes_per_s": 5, "bytes_total": 10}, [LogLine("info", "on")]
     )
+
+
+def set_up_store(yard: Yard) -> None:
+    """Make a READY version of `n` that is damaged, and a model in the trash."""
+    yard.ready("n")
+    yard.call("POST", "registered-models/create", {"name": "gone"})
+    yard.call("DELETE", "registered-models/delete", {"name": "gone"})
+    [model_file] = yard.call("GET", f"{NATIVE_PREFIX}/models/n/versions/1/files")["files"]
+    with transaction(yard.engine) as session:
+        session.execute(update(Blob).where(col(Blob.digest) == model_file["sha256"]).values(broken_at_ms=1))
+        session.execute(update(RegisteredModel).where(col(RegisteredModel.name) == "gone").values(public_id=TRASHED))

@@ -125,7 +125,7 @@ def list_jobs(asked: ListJobs) -> JobPage:
 def show_job(asked: NamedJob) -> OneJob:
     """Show a job with its arguments and attempts."""
     with reading(site().engine) as session:
-        return {"job": _detail(session, asked.job_id)}
+        return {"job": detail(session, asked.job_id)}
 
 
 def read_log(asked: ReadLog) -> LogAnswer:
@@ -147,14 +147,14 @@ def cancel_job(asked: NamedJob) -> OneJob:
     """Cancel a job: at once while it waits, and as soon as its worker hears of it while it runs."""
     with transaction(site().engine) as session:
         job_changes.cancel_job(session, current_actor(), asked.job_id, lifecycle=site().lifecycle)
-        return {"job": _detail(session, asked.job_id)}
+        return {"job": detail(session, asked.job_id)}
 
 
 def retry_job(asked: NamedJob) -> OneJob:
     """Queue a job again that FAILED or was CANCELLED, with new attempts and its history kept."""
     with transaction(site().engine) as session:
         job_changes.retry_job(session, current_actor(), asked.job_id, lifecycle=site().lifecycle)
-        return {"job": _detail(session, asked.job_id)}
+        return {"job": detail(session, asked.job_id)}
 
 
 def retry_failed(asked: MeantJobs) -> RetriedJobs:
@@ -181,6 +181,7 @@ def _retry_one(job_id: int) -> None:
         job_changes.retry_job(session, current_actor(), job_id, lifecycle=site().lifecycle)
 
 
-def _detail(session: Session, job_id: int) -> JobDetail:
+def detail(session: Session, job_id: int) -> JobDetail:
+    """Return a job as its own page shows it. Raises NotFound, PermissionDenied."""
     shown = registry.read_job(session, current_actor(), job_id)
     return job_detail(shown, registry.attempts_of(session, job_id))

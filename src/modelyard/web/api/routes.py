@@ -8,8 +8,10 @@ from modelyard.database.session import repeat_conflicts
 from modelyard.web.api import (
     aliases,
     artifacts,
+    care,
     dbfs,
     downloads,
+    files,
     jobs,
     model_versions,
     openapi,
@@ -17,6 +19,8 @@ from modelyard.web.api import (
     schedules,
     service,
     tags,
+    trash,
+    usage,
     workforce,
 )
 from modelyard.web.api.route import Answer, Route
@@ -68,6 +72,21 @@ NATIVE = [
     Route("GET", "/queues", workforce.list_queues),
     Route("GET", "/schedules", schedules.list_schedules),
     Route("PATCH", "/schedules/<name>", schedules.change_schedule),
+    Route("GET", "/models/<name>/usage", usage.show_model_usage),
+    Route("POST", "/models/<name>/verify", care.verify_model),
+    Route("GET", "/models/<name>/versions/<version>/files", files.list_files),
+    Route("GET", "/models/<name>/versions/<version>/usage", usage.show_version_usage),
+    Route("GET", "/models/<name>/versions/<version>/integrity", care.show_integrity),
+    Route("POST", "/models/<name>/versions/<version>/verify", care.verify_version),
+    Route("POST", "/models/<name>/versions/<version>/repair", care.repair_version),
+    Route("GET", "/store/usage", usage.show_store_usage),
+    Route("GET", "/store/damaged", care.list_damaged_versions),
+    Route("POST", "/store/verify", care.verify_store),
+    Route("POST", "/store/collect", care.collect),
+    Route("GET", "/trash", trash.list_trash),
+    Route("POST", "/trash/<id>/restore", trash.restore),
+    Route("GET", "/trash/<id>/purge", trash.foresee_purge),
+    Route("POST", "/trash/<id>/purge", trash.purge),
     Route("GET", "/openapi.json", openapi.show_description, open=True),
 ]
 
