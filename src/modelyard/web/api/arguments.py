@@ -5,17 +5,23 @@ ignored, null counts as absent, and so does "" where a text is required.
 """
 
 import hashlib
+from reprlib import Repr
 from typing import Annotated, Any, TypeVar, get_origin
 
 import orjson
 from flask import request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from werkzeug.datastructures import MultiDict
 
 from modelyard.errors import InvalidValue
+from modelyard.rules.tags import MAX_TAGS
 from modelyard.rules.texts import check_storable
 
 MAX_INTEGER_DIGITS = 18
+
+# What was found may be megabytes: only its beginning is ever put into words.
+_SHORT = Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring = 2, 3, 3, 60
 
 
 class Arguments(BaseModel):
@@ -74,6 +80,9 @@ class TagArgument(Arguments):
     value: Text = ""
 
 
+Tags = Annotated[list[TagArgument], Field(default_factory=list, max_length=MAX_TAGS)]
+
+
 def arguments(kind: type[A]) -> A:
     """Return what the request asks, as `kind` describes it. Raises InvalidValue naming the first wrong field."""
     given = _from_query(kind, request.args) if request.method in ("GET", "HEAD", "DELETE") else {}
@@ -129,6 +138,4 @@ def _refusal(error: ValidationError) -> InvalidValue:
     found = problem["input"]
     if problem["type"] == "missing" or found == "":
         return InvalidValue(f"Missing value for required parameter '{name}'.")
-    shown = repr(found)
-    shown = shown if len(shown) <= 100 else shown[:99] + "…"
-    return InvalidValue(f"Invalid value {shown} for parameter '{name}': {problem['msg']}.")
+    return InvalidValue(f"Invalid value {_SHORT.repr(found)} for parameter '{name}': {problem['msg']}.")
