@@ -29,7 +29,7 @@ class RegistrationMode(StrEnum):
 def parse_version(text: str) -> int:
     """Return the version number that `text` writes. Raises InvalidValue unless it is a whole number."""
     if not _NUMBER.fullmatch(text):
-        raise InvalidValue(f"Invalid version {text[:50]!r}; expected a whole number, such as '3'.")
+        raise InvalidValue(f"Invalid version {text[:50]!r}; expected a whole number of at most 18 digits, such as '3'.")
     return int(text)
 
 

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
@@ -49,13 +49,19 @@ def _answer_http_exception(error: HTTPException) -> Response:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     match status:
         case HTTPStatus.NOT_FOUND:
-            return _answer_modelyard_error(EndpointNotFound("There is no such endpoint."))
+            return _answer_modelyard_error(EndpointNotFound(f"There is no endpoint {request.path[:200]!r}."))
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            answer = _answer_modelyard_error(MethodNotAllowed("This endpoint does not take this method."))
-            answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            answer = _answer_modelyard_error(
+                MethodNotAllowed(f"{request.path[:200]!r} does not take {request.method}; it takes {allowed}.")
+            )
+            answer.headers["Allow"] = allowed
             return answer
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return _answer_modelyard_error(BodyTooLarge("The request's body is too large for this endpoint."))
+            most = request.max_content_length
+            return _answer_modelyard_error(
+                BodyTooLarge(f"The request's body is too large; at most {most} bytes are taken.")
+            )
         case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return _answer(status, "INVALID_PARAMETER_VALUE", "The file has no such range.")
         case _ if status < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -5,21 +5,26 @@ ignored, null counts as absent, and so does "" where a text is required.
 """
 
 import hashlib
-import reprlib
 from collections.abc import Mapping
+from reprlib import Repr
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, get_origin
 
 import orjson
 from flask import request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from werkzeug.datastructures import MultiDict
 
 from modelyard.errors import InvalidValue
+from modelyard.rules.tags import MAX_TAGS
 from modelyard.rules.texts import check_storable
 
 MAX_INTEGER_DIGITS = 18
 SHOWN_CHARACTERS = 100
+
+# What was found may be megabytes: only its beginning is ever put into words.
+_SHORT = Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring = 2, 3, 3, 60
 
 
 class Arguments(BaseModel):
@@ -90,6 +95,9 @@ class TagArgument(Arguments):
     value: Text = ""
 
 
+Tags = Annotated[list[TagArgument], Field(default_factory=list, max_length=MAX_TAGS)]
+
+
 def arguments(kind: type[A], path_parameters: Mapping[str, str] = NOTHING) -> A:
     """Return what the request asks, as `kind` describes it. Raises InvalidValue naming the first wrong field."""
     given = _from_query(kind, request.args) if request.method in ("GET", "HEAD", "DELETE") else {}
@@ -152,7 +160,7 @@ def _refusal(kind: type[Arguments], error: ValidationError) -> InvalidValue:
 
 def _clipped(found: object) -> str:
     """Return how `found` is written, cut: writing out all of a large one would take seconds."""
-    shown = repr(found[:SHOWN_CHARACTERS]) if isinstance(found, str) else reprlib.repr(found)
+    shown = repr(found[:SHOWN_CHARACTERS]) if isinstance(found, str) else _SHORT.repr(found)
     return shown if len(shown) <= SHOWN_CHARACTERS else shown[: SHOWN_CHARACTERS - 1] + "…"
 
 

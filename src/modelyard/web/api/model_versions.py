@@ -1,6 +1,5 @@
 """Routes of model versions (contracts/mlflow.md 2.2)."""
 
-from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from modelyard.database.session import autocommit, transaction
@@ -17,7 +16,7 @@ from modelyard.rules.tags import merge_tags
 from modelyard.rules.versions import VersionStatus, parse_version
 from modelyard.web.api import answers
 from modelyard.web.api.answers import Json
-from modelyard.web.api.arguments import Arguments, Flag, Required, TagArgument, Text, arguments
+from modelyard.web.api.arguments import Arguments, Flag, Required, Tags, Text, arguments
 from modelyard.web.api.keyed_creates import made_before
 from modelyard.web.api.paging import SearchArguments, next_page, search_of
 from modelyard.web.identity import current_actor
@@ -35,7 +34,7 @@ class CreateModelVersion(Arguments):
     run_id: Text = ""
     run_link: Text = ""
     description: Text = ""
-    tags: list[TagArgument] = Field(default_factory=list)
+    tags: Tags
     model_id: Text = ""
 
 

@@ -10,10 +10,10 @@ from modelyard.registry.pages import Page, Search
 from modelyard.registry.shown import ShownModel
 from modelyard.rules.filters import REGISTERED_MODELS, parse_filter
 from modelyard.rules.ordering import REGISTERED_MODEL_KEYS, REGISTERED_MODEL_TIES, parse_order
-from modelyard.rules.stages import Stage, parse_stage
+from modelyard.rules.stages import parse_stage
 from modelyard.web.api import answers
 from modelyard.web.api.answers import Json
-from modelyard.web.api.arguments import Arguments, Required, TagArgument, Text, arguments
+from modelyard.web.api.arguments import Arguments, Required, Tags, Text, arguments
 from modelyard.web.api.keyed_creates import made_before
 from modelyard.web.api.paging import PageArguments, SearchArguments, next_page, search_of
 from modelyard.web.identity import current_actor
@@ -30,7 +30,7 @@ class CreateRegisteredModel(Arguments):
 
     name: Text
     description: Text = ""
-    tags: list[TagArgument] = Field(default_factory=list)
+    tags: Tags
 
 
 class NamedModel(Arguments):
@@ -138,7 +138,7 @@ def list_all() -> Json:
 def get_latest_versions() -> Json:
     """Show the newest READY version of each stage asked for."""
     asked = arguments(LatestVersions)
-    stages = tuple(parse_stage(stage) for stage in asked.stages) or tuple(Stage)
+    stages = [parse_stage(stage) for stage in asked.stages]
     with autocommit(site().engine) as connection:
         found = queries.latest_versions(connection, current_actor(), asked.name, stages)
     return answers.listing("model_versions", [answers.model_version(version) for version in found])
