@@ -47,7 +47,7 @@ def test_a_model_is_shown_with_its_newest_ready_version_of_each_stage(desk: Desk
 @pytest.mark.parametrize(
     ("stages", "found"),
     [
-        ([], []),
+        ([], [2, 4]),
         ([Stage.NONE], [4]),
         ([Stage.STAGING], []),
         ([Stage.PRODUCTION, Stage.NONE], [2, 4]),

@@ -9,4 +9,9 @@ from sqlmodel import Session
 
 def insert_or(session: Session, table: Table) -> Any:
     """Return an INSERT for `table` that knows ON CONFLICT, in the session's dialect."""
-    return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
+    return insert_for(session.get_bind().dialect.name, table)
+
+
+def insert_for(dialect: str, table: Table) -> Any:
+    """Return an INSERT for `table` that knows ON CONFLICT, in the dialect of this name."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)

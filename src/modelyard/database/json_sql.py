@@ -20,7 +20,8 @@ class _GatheredRows(FunctionElement[str]):
 
 @compiles(_GatheredRows, "sqlite")
 def _sqlite(element: _GatheredRows, compiler: Any, **options: Any) -> str:
-    return f"json_group_array(json_array({compiler.process(element.clauses, **options)}))"
+    # Made plain text, or one of these inside of another would be nested by some releases and quoted by others.
+    return f"(json_group_array(json_array({compiler.process(element.clauses, **options)})) || '')"
 
 
 @compiles(_GatheredRows, "postgresql")

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.selectable import FromClause
+from sqlalchemy.sql.selectable import FromClause, Join
 from sqlalchemy.types import TypeDecorator
 
 from modelyard.database.tables import VALUE_START_CHARACTERS
@@ -70,12 +70,20 @@ def values_of(comparisons: Sequence[Comparison], last: Sequence[Any] | None) -> 
         values[f"value_{place}"] = comparison.value
         if not isinstance(comparison.subject, Attribute):
             values[f"key_{place}"] = comparison.subject.key
+            values[f"start_{place}"] = str(comparison.value)[:VALUE_START_CHARACTERS]
     return values | {f"last_{place}": value for place, value in enumerate(last or ())}
 
 
-def conditions(shape: Shape, columns: Columns, tagged: Tagged) -> list[ColumnElement[bool]]:
-    """Return the conditions of a search; `columns` maps the attributes of its grammar -> columns."""
-    return [_condition(place, compared, columns, tagged) for place, compared in enumerate(shape.compared)]
+def conditions(
+    shape: Shape, columns: Columns, tagged: Tagged, *, begin_at_tags: bool = True
+) -> list[ColumnElement[bool]]:
+    """Return the conditions of a search; `columns` maps the attributes of its grammar -> columns.
+
+    `begin_at_tags` lets SQLite find rows by their tags; without, it asks the rows that it has found for their tags.
+    """
+    return [
+        _condition(place, compared, columns, tagged, begin_at_tags) for place, compared in enumerate(shape.compared)
+    ]
 
 
 def order_clauses(order: Sequence[OrderKey], columns: Columns) -> list[ColumnElement[Any]]:
@@ -102,7 +110,9 @@ def _compared(comparison: Comparison) -> Compared:
     return (subject.name if isinstance(subject, Attribute) else type(subject), comparison.operator)
 
 
-def _condition(place: int, compared: Compared, columns: Columns, tagged: Tagged) -> ColumnElement[bool]:
+def _condition(
+    place: int, compared: Compared, columns: Columns, tagged: Tagged, begin_at_tags: bool
+) -> ColumnElement[bool]:
     subject, operator = compared
     if isinstance(subject, str):
         return _compare(columns[subject], operator, place)
@@ -110,20 +120,20 @@ def _condition(place: int, compared: Compared, columns: Columns, tagged: Tagged)
     if subject is OptionalTag:
         equal = tagged.tags.c.value == bindparam(f"value_{place}")
         return ~exists().where(tagged.owner == tagged.row_id, keyed, equal).correlate_except(tagged.tags)
-    # By IN, since SQLite looks up the few rows that bear a tag this way; by EXISTS it would ask every row for it.
-    return tagged.row_id.in_(select(tagged.owner).where(keyed, _compare_value(tagged.tags.c.value, operator, place)))
+    valued = _compare_value(tagged.tags.c.value, operator, place)
+    if begin_at_tags:
+        return tagged.row_id.in_(select(tagged.owner).where(keyed, valued))
+    return exists().where(tagged.owner == tagged.row_id, keyed, valued).correlate_except(tagged.tags)
 
 
-def _compare_value(column: ColumnElement[str], operator: Operator, place: int) -> ColumnElement[bool]:
-    compared = _compare(column, operator, place)
+def _compare_value(value: ColumnElement[str], operator: Operator, place: int) -> ColumnElement[bool]:
     if operator is not Operator.EQUAL:
-        return compared
-    # The index holds only the beginning of a value.
-    return and_(_start(column) == _start(bindparam(f"value_{place}", type_=Text)), compared)
-
-
-def _start(text: ColumnElement[str]) -> ColumnElement[str]:
-    return func.substr(text, literal_column("1"), literal_column(str(VALUE_START_CHARACTERS)))
+        return _compare(value, operator, place)
+    # The index holds only the beginning of a value, written out as here. With a plain `value = ?` beside it SQLite
+    # would put the bound value in its place, and know the index's expression no more.
+    start = func.substr(value, literal_column("1"), literal_column(str(VALUE_START_CHARACTERS)))
+    whole = value + literal_column("''")
+    return and_(start == bindparam(f"start_{place}", type_=Text), _compare(whole, operator, place))
 
 
 def _compare(column: ColumnElement[Any], operator: Operator, place: int) -> ColumnElement[bool]:
@@ -150,6 +160,17 @@ def _compare(column: ColumnElement[Any], operator: Operator, place: int) -> Colu
             return column > value
         case Operator.GREATER_EQUAL:
             return column >= value
+
+
+class LeftFirst(Join):
+    """A join whose left side SQLite reads first. It has no statistics by which it could choose well itself."""
+
+    inherit_cache = True
+
+
+@compiles(LeftFirst, "sqlite")
+def _sqlite_left_first(element: LeftFirst, compiler: Any, **options: Any) -> str:
+    return str(compiler.visit_join(element, **options)).replace(" JOIN ", " CROSS JOIN ", 1)
 
 
 class _Pattern(TypeDecorator[str]):

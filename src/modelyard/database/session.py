@@ -17,6 +17,7 @@ _AFTER_COMMIT = "modelyard_after_commit"
 _CONFLICTS = frozenset({"40001", "40P01"})
 _MANIFEST_REFERENCE = "fk_model_versions_manifest_digest"
 _TRIES = 5
+_NOW = select(now_ms())
 
 
 @contextmanager
@@ -59,14 +60,16 @@ def snapshot(engine: Engine) -> Iterator[Session]:
 @contextmanager
 def autocommit(engine: Engine) -> Iterator[Connection]:
     """Open a connection whose every statement stands alone: the cheapest way to read one row."""
-    options = {"isolation_level": "AUTOCOMMIT", SQLITE_BEGIN: ""}
+    # SQLite's connections stand in this mode when nobody says BEGIN. To say it again costs a PRAGMA, at which SQLite
+    # throws its prepared statements away.
+    options = {SQLITE_BEGIN: ""} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
     with engine.connect().execution_options(**options) as connection:
         yield connection
 
 
 def current_ms(session: Session) -> int:
     """Return the database's time in epoch milliseconds, for rows in which two times must be equal."""
-    return session.scalar(select(now_ms())) or 0
+    return session.connection().scalar(_NOW) or 0
 
 
 def is_conflict(error: BaseException) -> bool:

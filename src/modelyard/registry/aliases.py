@@ -37,7 +37,6 @@ def set_registered_model_alias(session: Session, actor: Actor, name: str, alias:
     count_change(model)
     now, detail = current_ms(session), f"The alias {alias!r}."
     activities.record(session, actor, ActivityType.SET_ALIAS, model, version, at_ms=now, detail=detail)
-    session.flush()
 
 
 def delete_registered_model_alias(session: Session, actor: Actor, name: str, alias: str) -> None:
@@ -55,4 +54,3 @@ def delete_registered_model_alias(session: Session, actor: Actor, name: str, ali
     count_change(model)
     now, detail = current_ms(session), f"The alias {alias!r}."
     activities.record(session, actor, ActivityType.DELETED_ALIAS, model, at_ms=now, detail=detail)
-    session.flush()

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import or_, update
+from sqlalchemy import ColumnElement, or_, update
 from sqlmodel import Session, col, select
 
 from modelyard.database.clock import now_ms
-from modelyard.database.session import current_ms
 from modelyard.database.tables import Blob, ManifestBlob, ModelVersion
 from modelyard.errors import Damaged, InvalidState, NotFound
 from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
@@ -56,22 +55,16 @@ def find_blob(session: Session, manifest_digest: str, digest: str) -> StoredBlob
     return StoredBlob(blob.digest, blob.gen, blob.size_bytes)
 
 
-def is_unnoted(session: Session, version: ModelVersion) -> bool:
-    """Whether the time of the last download is older than an hour, so that a new one wants to be written down."""
-    noted_ms = version.last_downloaded_at_ms
-    return noted_ms is None or noted_ms < current_ms(session) - NOTED_EACH_MS
+def is_unnoted() -> ColumnElement[bool]:
+    """Return the condition that a version was not fetched within the hour, so that it wants to be written down."""
+    noted_ms = col(ModelVersion.last_downloaded_at_ms)
+    return or_(noted_ms.is_(None), noted_ms < now_ms() - NOTED_EACH_MS)
 
 
 def note_download(session: Session, version_id: int) -> None:
     """Write down that a version was fetched just now, unless another request did."""
     session.execute(
         update(ModelVersion)
-        .where(
-            col(ModelVersion.id) == version_id,
-            or_(
-                col(ModelVersion.last_downloaded_at_ms).is_(None),
-                col(ModelVersion.last_downloaded_at_ms) < now_ms() - NOTED_EACH_MS,
-            ),
-        )
+        .where(col(ModelVersion.id) == version_id, is_unnoted())
         .values(last_downloaded_at_ms=now_ms())
     )

@@ -1,10 +1,13 @@
 """Model versions: registered, found, changed, deleted."""
 
-from sqlalchemy import delete, func
+from collections.abc import Mapping
+
+from sqlalchemy import bindparam, delete, func, insert, update
 from sqlmodel import Session, col, select
 
+from modelyard.database.clock import now_ms
 from modelyard.database.session import current_ms
-from modelyard.database.tables import ModelVersion, ModelVersionTag, RegisteredModel, RegisteredModelAlias, public_id
+from modelyard.database.tables import ModelVersion, RegisteredModel, RegisteredModelAlias, metadata, public_id
 from modelyard.errors import LimitReached, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.registry import access, activities
@@ -19,6 +22,26 @@ from modelyard.rules.sources import RegisteredVersion
 from modelyard.rules.stages import Stage, check_version_deletable
 from modelyard.rules.texts import check_description
 from modelyard.rules.versions import MAX_VERSION, RegistrationMode, VersionStatus, check_not_pending, no_such_version
+
+_models = metadata.tables["registered_models"]
+_versions = metadata.tables["model_versions"]
+_BY_NUMBER = select(ModelVersion).where(
+    col(ModelVersion.model_id) == bindparam("model_id"),
+    col(ModelVersion.version) == bindparam("number"),
+    col(ModelVersion.deleted_at_ms).is_(None),
+)
+_INSERT = insert(_versions).returning(_versions.c.id)
+_INSERT_TAGS = insert(metadata.tables["model_version_tags"])
+_TAKE_NUMBER = (
+    update(_models)
+    .where(_models.c.id == bindparam("row_id"))
+    .values(
+        next_version=_models.c.next_version + 1,
+        updated_at_ms=now_ms(),
+        change_counter=_models.c.change_counter + 1,
+    )
+    .returning(_models.c.next_version - 1, _models.c.updated_at_ms)
+)
 
 
 def create_model_version(
@@ -45,9 +68,7 @@ def create_model_version(
         copy_of_version(session, actor, version, origin)
     else:
         _check_pending_limit(session, max_pending)
-    session.add(version)
-    session.flush()
-    session.add_all(ModelVersionTag(version_id=version.id, key=key, value=value) for key, value in wish.tags.items())
+    _insert(session, version, wish.tags)
     activities.record(session, actor, ActivityType.CREATED_VERSION, model, version, at_ms=version.created_at_ms)
     if not isinstance(origin, Remembered | RegisteredVersion):
         enqueue_copy(session, actor, version, origin, queue=lifecycle.queue)
@@ -56,12 +77,9 @@ def create_model_version(
 
 def find_model_version(session: Session, model: RegisteredModel, number: int) -> ModelVersion:
     """Return the living version `number` of `model`. Raises NotFound."""
-    statement = select(ModelVersion).where(
-        col(ModelVersion.model_id) == model.id,
-        col(ModelVersion.version) == number,
-        col(ModelVersion.deleted_at_ms).is_(None),
-    )
-    version = session.exec(statement).one_or_none() if number <= MAX_VERSION else None
+    # A larger number fits into no column; 0 is no version's either.
+    given = {"model_id": model.id, "number": number if number <= MAX_VERSION else 0}
+    version = session.exec(_BY_NUMBER, params=given).one_or_none()
     if version is None:
         raise no_such_version(model.name, number)
     return version
@@ -130,11 +148,12 @@ def delete_model_version(
 def _next_version(
     session: Session, actor: Actor, model: RegisteredModel, wish: NewVersion, identity: str
 ) -> ModelVersion:
-    now = current_ms(session)
-    version = ModelVersion(
+    """Take the model's next number, which notes the change, and return a version that is not stored yet."""
+    number, now = session.connection().execute(_TAKE_NUMBER, {"row_id": model.id}).one()
+    return ModelVersion(
         public_id=identity,
         model_id=model.id,
-        version=model.next_version,
+        version=number,
         source=wish.source,
         description=wish.description,
         run_id=wish.run_id,
@@ -145,9 +164,13 @@ def _next_version(
         updated_at_ms=now,
         stage_changed_at_ms=now,
     )
-    model.next_version += 1
-    note_change(model, at_ms=now)
-    return version
+
+
+def _insert(session: Session, version: ModelVersion, tags: Mapping[str, str]) -> None:
+    version.id = session.connection().execute(_INSERT, version.model_dump(exclude={"id"})).scalar_one()
+    if tags:
+        rows = [{"version_id": version.id, "key": key, "value": value} for key, value in tags.items()]
+        session.connection().execute(_INSERT_TAGS, rows)
 
 
 def _check_pending_limit(session: Session, most: int) -> None:

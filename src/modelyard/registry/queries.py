@@ -6,22 +6,22 @@ only binds its values. Every function takes a connection, in a transaction or in
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select
-from sqlalchemy.sql.selectable import FromClause, Join
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, select, true
 
 from modelyard.errors import InvalidValue, NotFound
 from modelyard.registry import access
 from modelyard.registry.access import Actor
+from modelyard.registry.downloads import is_unnoted
 from modelyard.registry.shown import (
-    READY,
     ShownModel,
     ShownVersion,
     aliases,
+    is_newest,
     model_columns,
     models,
+    stages_table,
     version_columns,
     versions,
 )
@@ -32,28 +32,47 @@ from modelyard.rules.versions import MAX_VERSION, no_such_version
 
 # How many actors' statements are kept; for the others they are put together again, which takes a millisecond.
 _KEPT = 128
-_EVERY_STAGE = tuple(Stage)
-_OF_MODEL = and_(versions.c.model_id == models.c.id, versions.c.deleted_at_ms.is_(None))
+_EVERY_STAGE = frozenset(Stage)
+_NUMBERED = models.outerjoin(
+    versions,
+    and_(
+        versions.c.model_id == models.c.id,
+        versions.c.version == bindparam("number"),
+        versions.c.deleted_at_ms.is_(None),
+    ),
+)
 
 
 def registered_model(connection: Connection, actor: Actor, name: str) -> ShownModel:
     """Return the model called `name`. Raises NotFound, PermissionDenied."""
-    return shown_models(_rows_of_model(connection, _model_by_name(actor), actor, name))[0]
+    (row,) = _rows_of_model(connection, _model_by_name(actor), actor, name)
+    return ShownModel._make(row)
 
 
 def registered_model_of_id(connection: Connection, model_id: int) -> ShownModel:
     """Return the model with this row id to somebody who may see it."""
-    return shown_models(connection.execute(_model_by_id(), {"id": model_id}).all())[0]
+    return ShownModel._make(connection.execute(_model_by_id(), {"id": model_id}).one())
 
 
 def model_version(connection: Connection, actor: Actor, name: str, number: int) -> ShownVersion:
     """Return version `number` of the model called `name`. Raises NotFound, PermissionDenied."""
-    # A larger number fits into no column; 0 is no version's either.
-    asked = number if number <= MAX_VERSION else 0
-    (row,) = _rows_of_model(connection, _version_by_number(actor), actor, name, number=asked)
-    if row[0] is None:
-        raise no_such_version(name, number)
-    return ShownVersion._make(row)
+    return ShownVersion._make(_numbered_row(connection, _version_by_number(actor), actor, name, number))
+
+
+class Location(NamedTuple):
+    """Where the files of a version lie; `unnoted` when the time of this download wants to be written down."""
+
+    id: int
+    public_id: str
+    status: str
+    registration_mode: str
+    source: str
+    unnoted: bool
+
+
+def location_of_version(connection: Connection, actor: Actor, name: str, number: int) -> Location:
+    """Return where version `number` of the model called `name` lies. Raises NotFound, PermissionDenied."""
+    return Location._make(_numbered_row(connection, _location_by_number(actor), actor, name, number))
 
 
 def model_version_of_id(connection: Connection, version_id: int) -> ShownVersion:
@@ -82,26 +101,15 @@ def model_version_by_alias(connection: Connection, actor: Actor, name: str, alia
 
 
 def latest_versions(
-    connection: Connection, actor: Actor, name: str, stages: Iterable[Stage] = _EVERY_STAGE
+    connection: Connection, actor: Actor, name: str, stages: Iterable[Stage] = ()
 ) -> list[ShownVersion]:
-    """Return the newest READY version in each of `stages`, in order of version. Raises NotFound, PermissionDenied."""
-    statement = _latest_by_name(actor, frozenset(stages))
+    """Return the newest READY version in each of `stages`, in order of version; no stages mean all of them.
+
+    Raises NotFound, PermissionDenied.
+    """
+    statement = _latest_by_name(actor, frozenset(stages) or _EVERY_STAGE)
     rows = _rows_of_model(connection, statement, actor, name)
     return [ShownVersion._make(row) for row in rows if row[0] is not None]
-
-
-def shown_models(rows: Sequence[Sequence[Any]]) -> list[ShownModel]:
-    """Return the models of `rows`, each of which holds a model and one of its latest versions, or nulls for none.
-
-    The rows of a model stand together.
-    """
-    return [_shown_model(list(of_one)) for _, of_one in groupby(rows, key=lambda row: row[0])]
-
-
-def with_latest_versions(read: FromClause, stages: Iterable[Stage] = _EVERY_STAGE) -> Join:
-    """Return `read`, which holds registered_models, joined with each model's newest READY version of each stage."""
-    newest = [_newest_number(stage) for stage in Stage if stage in stages]
-    return read.outerjoin(versions, and_(_OF_MODEL, versions.c.version.in_(newest)))
 
 
 def _newest_version(connection: Connection, actor: Actor, name: str) -> ShownVersion:
@@ -122,10 +130,15 @@ def _rows_of_model(
     return [row[1:] for row in rows]
 
 
-def _shown_model(rows: list[Sequence[Any]]) -> ShownModel:
-    width = len(ShownModel._fields) - 1
-    latest = [ShownVersion._make(row[width:]) for row in rows if row[width] is not None]
-    return ShownModel._make([*rows[0][:width], latest])
+def _numbered_row(
+    connection: Connection, statement: Select[Any], actor: Actor, name: str, number: int
+) -> Sequence[Any]:
+    # A larger number fits into no column; 0 is no version's either.
+    asked = number if number <= MAX_VERSION else 0
+    (row,) = _rows_of_model(connection, statement, actor, name, number=asked)
+    if row[0] is None:
+        raise no_such_version(name, number)
+    return row
 
 
 def _of_named_model(actor: Actor, *columns: ColumnElement[Any]) -> Select[Any]:
@@ -136,29 +149,31 @@ def _of_named_model(actor: Actor, *columns: ColumnElement[Any]) -> Select[Any]:
 
 @lru_cache(_KEPT)
 def _model_by_name(actor: Actor) -> Select[Any]:
-    columns = [*model_columns(), *version_columns()]
-    return _of_named_model(actor, *columns).select_from(with_latest_versions(models)).order_by(versions.c.version)
+    return _of_named_model(actor, *model_columns()).select_from(models)
 
 
 @lru_cache(1)
 def _model_by_id() -> Select[Any]:
-    columns = [*model_columns(), *version_columns()]
-    statement = select(*columns).select_from(with_latest_versions(models))
-    return statement.where(models.c.id == bindparam("id")).order_by(versions.c.version)
+    return select(*model_columns()).select_from(models).where(models.c.id == bindparam("id"))
 
 
 @lru_cache(_KEPT)
-def _latest_by_name(actor: Actor, stages: frozenset[Stage]) -> Select[Any]:
+def _latest_by_name(actor: Actor, wanted: frozenset[Stage]) -> Select[Any]:
+    stages = stages_table(wanted)
+    read = models.join(stages, true()).outerjoin(versions, is_newest(stages))
     columns = version_columns(with_aliases=True)
-    statement = _of_named_model(actor, *columns).select_from(with_latest_versions(models, stages))
-    return statement.order_by(versions.c.version)
+    return _of_named_model(actor, *columns).select_from(read).order_by(versions.c.version)
 
 
 @lru_cache(_KEPT)
 def _version_by_number(actor: Actor) -> Select[Any]:
-    columns = version_columns(with_aliases=True)
-    numbered = and_(_OF_MODEL, versions.c.version == bindparam("number"))
-    return _of_named_model(actor, *columns).select_from(models.outerjoin(versions, numbered))
+    return _of_named_model(actor, *version_columns(with_aliases=True)).select_from(_NUMBERED)
+
+
+@lru_cache(_KEPT)
+def _location_by_number(actor: Actor) -> Select[Any]:
+    columns = [versions.c[name] for name in Location._fields[:-1]]
+    return _of_named_model(actor, *columns, is_unnoted()).select_from(_NUMBERED)
 
 
 @lru_cache(_KEPT)
@@ -180,18 +195,3 @@ def _version_by_id() -> Select[Any]:
 @lru_cache(1)
 def _status_by_id() -> Select[Any]:
     return select(versions.c.status).where(versions.c.id == bindparam("id"))
-
-
-def _newest_number(stage: Stage) -> ColumnElement[int]:
-    candidates = versions.alias()
-    return (
-        select(func.max(candidates.c.version))
-        .where(
-            candidates.c.model_id == models.c.id,
-            candidates.c.stage == stage,
-            candidates.c.status == READY,
-            candidates.c.deleted_at_ms.is_(None),
-        )
-        .correlate(models)
-        .scalar_subquery()
-    )

@@ -1,12 +1,17 @@
 """Registered models: created, found, searched, changed, deleted."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import bindparam, func, insert, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import object_session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session, col, select
 
-from modelyard.database.inserts import insert_or
+from modelyard.database.inserts import insert_for
 from modelyard.database.session import current_ms
 from modelyard.database.tables import (
     FormerName,
@@ -31,9 +36,19 @@ from modelyard.rules.tags import merge_tags
 from modelyard.rules.texts import check_description
 from modelyard.rules.versions import VersionStatus
 
-_LIVING = col(RegisteredModel.deleted_at_ms).is_(None)
 _models = metadata.tables["registered_models"]
 _model_tags = metadata.tables["registered_model_tags"]
+_LIVING = col(RegisteredModel.deleted_at_ms).is_(None)
+_BY_NAME = select(RegisteredModel).where(col(RegisteredModel.name) == bindparam("name"), _LIVING)
+_LOCKED_BY_NAME = _BY_NAME.with_for_update()
+_COUNT_CHANGE = (
+    update(_models)
+    .where(_models.c.id == bindparam("row_id"))
+    .values(change_counter=_models.c.change_counter + 1)
+    .returning(_models.c.change_counter, _models.c.updated_at_ms)
+)
+_INSERT_TAGS = insert(_model_tags)
+_NOTE_CHANGE = _COUNT_CHANGE.values(updated_at_ms=bindparam("at_ms"))
 
 
 def create_registered_model(
@@ -71,8 +86,7 @@ def find_registered_model(session: Session, name: str, *, lock: bool = False) ->
 
     Raises NotFound.
     """
-    statement = select(RegisteredModel).where(col(RegisteredModel.name) == name, _LIVING)
-    model = session.exec(statement.with_for_update() if lock else statement).one_or_none()
+    model = session.exec(_LOCKED_BY_NAME if lock else _BY_NAME, params={"name": name}).one_or_none()
     if model is None:
         raise no_such_model(name)
     return model
@@ -155,26 +169,37 @@ def delete_registered_model(
 
 def note_change(model: RegisteredModel, *, at_ms: int) -> None:
     """Move a locked model's time of last change and its change counter."""
-    model.updated_at_ms = at_ms
-    count_change(model)
+    _count(model, _NOTE_CHANGE, at_ms=at_ms)
 
 
 def count_change(model: RegisteredModel) -> None:
     """Move a locked model's change counter alone: tags and aliases leave the time of last change, as in MLflow."""
-    model.change_counter += 1
+    _count(model, _COUNT_CHANGE)
+
+
+def _count(model: RegisteredModel, change: ReturningUpdate[tuple[int, int]], **given: int) -> None:
+    # One prepared statement: to collect an object's changes and write them would cost five times as much.
+    session: Any = object_session(model)
+    counter, updated_at_ms = session.connection().execute(change, {"row_id": model.id, **given}).one()
+    set_committed_value(model, "change_counter", counter)
+    set_committed_value(model, "updated_at_ms", updated_at_ms)
 
 
 def _insert(session: Session, model: RegisteredModel, tags: Mapping[str, str]) -> None:
     # Refused by the statement, not by an error of the database: PostgreSQL would answer no further question then.
-    given = model.model_dump(exclude={"id"})
-    inserted = insert_or(session, _models).values(given).on_conflict_do_nothing().returning(_models.c.id)
-    model_id = session.scalar(inserted)
+    connection = session.connection()
+    model_id = connection.scalar(_insert_or_nothing(connection.dialect.name), model.model_dump(exclude={"id"}))
     if model_id is None:
         raise _name_taken(session, model.name, tags)
     model.id = model_id
     if tags:
         rows = [{"model_id": model_id, "key": key, "value": value} for key, value in tags.items()]
-        session.execute(insert(_model_tags), rows)
+        connection.execute(_INSERT_TAGS, rows)
+
+
+@lru_cache
+def _insert_or_nothing(dialect: str) -> Any:
+    return insert_for(dialect, _models).on_conflict_do_nothing().returning(_models.c.id)
 
 
 def _name_taken(session: Session, name: str, tags: Mapping[str, str]) -> AlreadyExists:

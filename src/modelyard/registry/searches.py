@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Integer, Select, Subquery, bindparam, select
 
 from modelyard.database import search
-from modelyard.database.search import Columns, Shape, Tagged
+from modelyard.database.search import Columns, LeftFirst, Shape, Tagged
 from modelyard.registry import access
 from modelyard.registry.access import Actor
 from modelyard.registry.pages import Page, Search
-from modelyard.registry.queries import shown_models, with_latest_versions
 from modelyard.registry.shown import (
     ShownModel,
     ShownVersion,
@@ -22,7 +21,7 @@ from modelyard.registry.shown import (
     version_tags,
     versions,
 )
-from modelyard.rules.filters import Comparison, widened
+from modelyard.rules.filters import Comparison, Operator, Tag, widened
 from modelyard.rules.prompts import with_prompt_rule
 
 # Clients repeat few shapes; one that was dropped is put together again, which takes a millisecond or two.
@@ -76,8 +75,8 @@ def _models_page(
     connection: Connection, actor: Actor, wanted: Search, comparisons: Sequence[Comparison]
 ) -> Page[ShownModel]:
     statement = _models_statement(actor, search.shape_of(comparisons, wanted.order, wanted.last))
-    rows = connection.execute(statement, _values(comparisons, wanted)).all()
-    return _page(shown_models(rows), wanted, _MODEL_FIELDS)
+    rows = connection.execute(statement, _values(comparisons, wanted))
+    return _page([ShownModel._make(row) for row in rows], wanted, _MODEL_FIELDS)
 
 
 def _values(comparisons: Sequence[Comparison], wanted: Search) -> dict[str, Any]:
@@ -97,21 +96,32 @@ def _models_statement(actor: Actor, shape: Shape) -> Select[Any]:
     conditions = [models.c.deleted_at_ms.is_(None), access.visible(actor)]
     conditions += search.conditions(shape, _OF_MODELS, _TAGGED_MODELS)
     page = _page_of_ids(select(models.c.id), shape, _OF_MODELS, conditions)
-    read = with_latest_versions(page.join(models, models.c.id == page.c.id))
-    ordered = [*search.order_clauses(shape.order, dict(page.c.items())), versions.c.version]
-    return select(*model_columns(), *version_columns()).select_from(read).order_by(*ordered)
+    read = page.join(models, models.c.id == page.c.id)
+    return select(*model_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))
 
 
 @lru_cache(_KEPT)
 def _versions_statement(actor: Actor, shape: Shape) -> Select[Any]:
-    conditions = [versions.c.deleted_at_ms.is_(None), access.visible(actor)]
-    conditions += search.conditions(shape, _OF_VERSIONS, _TAGGED_VERSIONS)
-    ids = select(versions.c.id).join_from(versions, models, models.c.id == versions.c.model_id)
+    by_model = _begins_at_models(shape)
+    # The first follows from the second; the index of the models' names asks for it.
+    living = [models.c.deleted_at_ms.is_(None), versions.c.deleted_at_ms.is_(None)]
+    conditions = [*living, access.visible(actor)]
+    conditions += search.conditions(shape, _OF_VERSIONS, _TAGGED_VERSIONS, begin_at_tags=not by_model)
+    tables = (models, versions) if by_model else (versions, models)
+    ids = select(versions.c.id).select_from(LeftFirst(*tables, models.c.id == versions.c.model_id))
     page = _page_of_ids(ids, shape, _OF_VERSIONS, conditions)
     read = page.join(versions, versions.c.id == page.c.id).join(models, models.c.id == versions.c.model_id)
     return (
         select(*version_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))
     )
+
+
+def _begins_at_models(shape: Shape) -> bool:
+    """Whether few models, or models in their order, lead to the versions of a search."""
+    if ("name", Operator.EQUAL) in shape.compared or ("name", Operator.IN) in shape.compared:
+        return True
+    by_other_index = {("run_id", Operator.EQUAL), ("run_id", Operator.IN), (Tag, Operator.EQUAL)}
+    return shape.order[0].name == "name" and by_other_index.isdisjoint(shape.compared)
 
 
 def _page_of_ids(

@@ -1,13 +1,15 @@
 """Models and versions as their readers see them: one row each, read by one statement with all that hangs on it."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, literal_column, null
+from sqlalchemy import ColumnElement, Subquery, and_, literal_column, null, select, union_all
 
 from modelyard.database.json_sql import gathered, parsed
 from modelyard.database.tables import metadata
 from modelyard.registry.integrity import damaged_blobs
 from modelyard.registry.progress import open_job, status_message
+from modelyard.rules.stages import Stage
 
 models = metadata.tables["registered_models"]
 versions = metadata.tables["model_versions"]
@@ -58,7 +60,7 @@ class ShownVersion(NamedTuple):
 
 
 class ShownModel(NamedTuple):
-    """A model with its tags and aliases (JSON, read by the properties), and its newest READY version of each stage."""
+    """A model with its tags, aliases and latest versions; these three are JSON, read by the properties."""
 
     id: int
     public_id: str
@@ -69,7 +71,7 @@ class ShownModel(NamedTuple):
     updated_at_ms: int
     tag_rows: str | None
     alias_rows: str | None
-    latest_versions: list[ShownVersion]
+    latest_rows: str | None
 
     @property
     def tags(self) -> list[tuple[str, str]]:
@@ -80,6 +82,12 @@ class ShownModel(NamedTuple):
     def aliases(self) -> list[tuple[str, int]]:
         """Aliases and the numbers of the versions that they point to, sorted."""
         return sorted((alias, version) for alias, version in parsed(self.alias_rows))
+
+    @property
+    def latest_versions(self) -> list[ShownVersion]:
+        """The newest READY version of each stage, in order of version."""
+        found = [ShownVersion._make(values) for values in parsed(self.latest_rows)]
+        return sorted(found, key=lambda version: version.version)
 
 
 def version_columns(*, with_aliases: bool = False) -> list[ColumnElement[Any]]:
@@ -96,12 +104,43 @@ def version_columns(*, with_aliases: bool = False) -> list[ColumnElement[Any]]:
 
 
 def model_columns() -> list[ColumnElement[Any]]:
-    """Return the columns of which each row begins a ShownModel, read from `registered_models`."""
+    """Return the columns of which each row is one ShownModel, read from `registered_models`."""
     made: dict[str, ColumnElement[Any]] = {
         "tag_rows": _model_tag_rows(),
         "alias_rows": _model_aliases(),
+        "latest_rows": _latest_versions(),
     }
-    return [made[name] if name in made else models.c[name] for name in ShownModel._fields[:-1]]
+    return [made[name] if name in made else models.c[name] for name in ShownModel._fields]
+
+
+def stages_table(stages: Collection[Stage]) -> Subquery:
+    """Return a table of these stages, for statements that ask something of each."""
+    words: list[ColumnElement[str]] = [literal_column(f"'{stage}'") for stage in Stage if stage in stages]
+    return union_all(*(select(word.label("stage")) for word in words)).subquery("stages")
+
+
+def is_newest(stages: Subquery) -> ColumnElement[bool]:
+    """Return the condition that a version is the newest READY one of its model in the stage of a `stages_table`."""
+    candidates = versions.alias("candidates")
+    newest = (
+        select(candidates.c.id)
+        .where(
+            candidates.c.model_id == models.c.id,
+            candidates.c.stage == stages.c.stage,
+            candidates.c.status == READY,
+            candidates.c.deleted_at_ms.is_(None),
+        )
+        .order_by(candidates.c.version.desc())
+        .limit(literal_column("1"))
+        .correlate(models, stages)
+    )
+    return versions.c.id == newest.scalar_subquery()
+
+
+def _latest_versions() -> ColumnElement[str]:
+    stages = stages_table(list(Stage))
+    latest = gathered(*version_columns()).select_from(stages.join(versions, is_newest(stages)))
+    return latest.correlate(models).scalar_subquery()
 
 
 def _version_tag_rows() -> ColumnElement[str]:
@@ -121,13 +160,9 @@ def _version_aliases() -> ColumnElement[str]:
 def _model_aliases() -> ColumnElement[str]:
     # Under a name of its own: the statement around it reads versions, too.
     pointed = versions.alias("pointed")
-    return (
-        gathered(aliases.c.alias, pointed.c.version)
-        .select_from(aliases.join(pointed, pointed.c.id == aliases.c.version_id))
-        .where(aliases.c.model_id == models.c.id, pointed.c.deleted_at_ms.is_(None))
-        .correlate(models)
-        .scalar_subquery()
-    )
+    living = and_(pointed.c.id == aliases.c.version_id, pointed.c.deleted_at_ms.is_(None))
+    found = gathered(aliases.c.alias, pointed.c.version).select_from(aliases.join(pointed, living))
+    return found.where(aliases.c.model_id == models.c.id).correlate(models).scalar_subquery()
 
 
 def _in_order(rows: str | None) -> list[tuple[str, str]]:

@@ -1,11 +1,12 @@
 """Tags of models and versions, set and deleted. They move neither's time of last change, as in MLflow."""
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table, delete
 from sqlmodel import Session
 
-from modelyard.database.inserts import insert_or
+from modelyard.database.inserts import insert_for
 from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
 from modelyard.registry import access, activities
@@ -66,16 +67,24 @@ def _editable_model(session: Session, actor: Actor, name: str) -> RegisteredMode
 
 def _upsert(session: Session, tags: Table, owner: str, owner_id: int, key: str, value: str) -> bool:
     """Write a tag by one statement; return whether that changed anything."""
-    written: Any = insert_or(session, tags).values({owner: owner_id, "key": key, "value": value})
-    written = written.on_conflict_do_update(
-        index_elements=[owner, "key"], set_={"value": value}, where=tags.c.value != value
-    )
-    return session.scalar(written.returning(tags.c.id)) is not None
+    connection = session.connection()
+    statement = _upsert_statement(connection.dialect.name, tags, owner)
+    return connection.scalar(statement, {owner: owner_id, "key": key, "value": value}) is not None
 
 
 def _delete(session: Session, tags: Table, owner: str, owner_id: int, key: str) -> bool:
     gone = delete(tags).where(tags.c[owner] == owner_id, tags.c.key == key).returning(tags.c.id)
-    return session.scalar(gone) is not None
+    return session.connection().scalar(gone) is not None
+
+
+@lru_cache
+def _upsert_statement(dialect: str, tags: Table, owner: str) -> Any:
+    written = insert_for(dialect, tags)
+    return written.on_conflict_do_update(
+        index_elements=[owner, "key"],
+        set_={"value": written.excluded.value},
+        where=tags.c.value != written.excluded.value,
+    ).returning(tags.c.id)
 
 
 def _record(
@@ -90,4 +99,3 @@ def _record(
     now = current_ms(session)
     # Not the value: it may be long, and the next one takes its place.
     activities.record(session, actor, activity_type, model, version, at_ms=now, detail=f"The tag {key!r}.")
-    session.flush()
