@@ -20,6 +20,7 @@ from granian.http import HTTP1Settings
 from granian.wsgi import _callback_wrapper
 
 from modelyard.errors import ConfigurationError
+from modelyard.processes.memory import return_large_pieces
 from modelyard.settings import reachable
 
 BACKLOG: Final = 1024
@@ -58,6 +59,7 @@ def serve(listener: socket.socket, make_app: Callable[[], WSGIApplication], *, t
     `make_app` is called in this process, so that engines and connections are never inherited. The caller then ends
     the process by `os._exit`: granian's threads still run, and abort when the interpreter is taken down under them.
     """
+    return_large_pieces()
     app = make_app()
     stop = _set_stop_signals()
     wait_until_stopped = _wakeup_of(stop)
