@@ -35,7 +35,10 @@ class Arguments(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_nulls(cls, given: Any) -> Any:
-        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
+        if not isinstance(given, dict):
+            return given
+        # What is not known stays, for those classes that refuse it.
+        return {name: value for name, value in given.items() if value is not None or name not in cls.model_fields}
 
 
 class StrictArguments(Arguments):

@@ -18,7 +18,7 @@ from modelyard.registry import care as registry
 from modelyard.registry.model_versions import read_model_version
 from modelyard.rules.sources import parse_source
 from modelyard.rules.versions import MAX_VERSION
-from modelyard.web.api.arguments import WRITTEN, Flag, Required, StrictArguments
+from modelyard.web.api.arguments import WRITTEN, Required, StrictArguments
 from modelyard.web.api.job_answers import OneJob
 from modelyard.web.api.jobs import detail
 from modelyard.web.api.version_files import managed_files_of, read_index
@@ -53,7 +53,7 @@ class Repair(NamedVersion):
 class Collect(StrictArguments):
     """What a collection is told."""
 
-    dry_run: Flag = Field(False, description="Only tell what would be freed.")
+    dry_run: bool | None = Field(None, description="Only tell what would be freed.")
 
 
 class Condition(StrEnum):
@@ -158,7 +158,7 @@ def list_damaged_versions() -> DamagedVersions:
 def collect(asked: Collect) -> OneJob:
     """Remove the bytes that nothing has referred to for the grace period, or only count them."""
     with transaction(site().engine) as session:
-        job = registry.collect(session, current_actor(), dry_run=asked.dry_run, queue=site().queue)
+        job = registry.collect(session, current_actor(), dry_run=bool(asked.dry_run), queue=site().queue)
         return _shown(session, job)
 
 
