@@ -12,7 +12,8 @@ NEWER := python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test test-more lint format lock clean bench bench-mlflow prepared dev clients old-clients
+.PHONY: help install up demo test test-more prove mutants chaos lint format lock clean bench bench-mlflow prepared dev \
+	clients old-clients
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,7 +31,7 @@ up: install  ## start Modelyard with everything it needs, data under MODELYARD_H
 test: prepared  ## what must hold on every change: SQLite, PostgreSQL, the real current clients
 	@$(BIN)/python -m pytest $(PYTEST) -m "not more"
 
-test-more: prepared old-clients  ## more of it: the suite on Python 3.13 if there is one, old clients, slow faults
+test-more: prepared old-clients  ## more of it: Python 3.13 if there is one, old clients, slow faults, short storms, planted faults
 	@newer=$$(for python in $(NEWER); do "$$python" -c '' 2>/dev/null && echo "$$python" && break; done); \
 	if [ -n "$$newer" ]; then \
 		PYTHON=$$newer tools/environment.sh .envs/python3.13 requirements-dev.lock project && \
@@ -39,6 +40,16 @@ test-more: prepared old-clients  ## more of it: the suite on Python 3.13 if ther
 		echo "No python3.13 on PATH or under ~/.pyenv: the suite has NOT run on it."; \
 	fi
 	@$(BIN)/python -m pytest -q -m more
+	@$(MAKE) --no-print-directory mutants
+
+prove: dev  ## draw 2,000 random histories of jobs on each database and hold them against the model
+	@$(BIN)/python -m pytest -q -n 2 tests/jobs/machine --hypothesis-profile=prove
+
+mutants: dev  ## plant faults in copies of the source: the tests must kill each (MUTANTS="--only reap")
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
+
+chaos: dev  ## blow a storm of faults over real processes for 60 s on each database (CHAOS="--seed 2 --seconds 30")
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 lint: dev  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from sqlalchemy import Engine
 
 from modelyard.database.clock import shift_clock
@@ -24,6 +24,8 @@ BOTH_DATABASES = ("sqlite", "postgresql")
 _SLOW = settings(deadline=None, stateful_step_count=40, suppress_health_check=list(HealthCheck), print_blob=True)
 settings.register_profile("change", _SLOW, max_examples=12, derandomize=True)
 settings.register_profile("prove", _SLOW, max_examples=2000, derandomize=False)
+# A planted fault need not be told in the fewest steps.
+settings.register_profile("mutants", _SLOW, max_examples=100, derandomize=True, phases=[Phase.generate])
 settings.load_profile("change")
 
 

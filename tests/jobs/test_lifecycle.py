@@ -1,6 +1,7 @@
 """Each guarded statement of the job engine, one example, on both databases."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import update
@@ -164,15 +165,23 @@ def test_a_release_grants_one_more_attempt_and_rings(job_house):
     assert job_house.rings == [claim.job_id, claim.job_id]
 
 
+def test_a_release_of_the_last_attempt_waits_for_one_more(job_house):
+    job_id = job_house.add()
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(max_attempts=1))
+
+    assert job_house.lifecycle.release(job_house.claimed(job_id)) is JobStatus.QUEUED
+    assert job_house.claimed(job_id).attempt == 2
+
+
 def test_releases_are_granted_up_to_a_bound(job_house):
     job_id = job_house.add()
-    status, rounds = JobStatus.QUEUED, 0
-    while status is JobStatus.QUEUED:
-        status = job_house.lifecycle.release(job_house.claimed(job_id))
-        rounds += 1
+    releases = MAX_GRANTED_RELEASES + 3
 
-    assert status is JobStatus.FAILED
-    assert rounds == MAX_GRANTED_RELEASES + 3
+    statuses = [job_house.lifecycle.release(job_house.claimed(job_id)) for _ in range(releases)]
+
+    assert statuses == [JobStatus.QUEUED] * (releases - 1) + [JobStatus.FAILED]
+    assert job_house.row(job_id).releases == MAX_GRANTED_RELEASES
 
 
 def test_a_lost_worker_s_job_is_taken_back(job_house):
@@ -216,3 +225,11 @@ def test_a_worker_that_did_not_hear_of_its_commit_finds_its_outcome(job_house):
     job_house.lifecycle.finish(claim, None)
 
     assert outcome_of(job_house.engine, claim) is JobStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("other", [{"worker": "w2"}, {"attempt": 2}])
+def test_the_outcome_of_another_attempt_is_not_taken_for_one_s_own(job_house, other):
+    claim = job_house.claimed()
+    job_house.lifecycle.finish(claim, None)
+
+    assert outcome_of(job_house.engine, replace(claim, **other)) is None

@@ -59,13 +59,12 @@ class Jobs(History):
         known = self.world.register(version.id, version.model_id)
         self.world.enqueue(job.id, JobKind.REGISTER_VERSION, job.subject, known)
 
-    @rule(data=st.data())
-    def enqueue_behind_another(self, data: st.DataObject) -> None:
-        self.add_behind(self.draw_work(data))
-
-    @rule()
-    def enqueue_without_a_subject(self) -> None:
-        self.world.enqueue(self.house.enqueue(), JobKind.PROBE, None, None)
+    @rule(data=st.data(), behind=st.booleans())
+    def enqueue(self, data: st.DataObject, behind: bool) -> None:
+        if behind:
+            self.add_behind(self.draw_work(data))
+        else:
+            self.world.enqueue(self.house.enqueue(), JobKind.PROBE, None, None)
 
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -95,20 +94,16 @@ class Jobs(History):
     # Messages: carried, doubled, late, lost.
 
     @precondition(lambda self: self.messages)
-    @rule(data=st.data(), worker=workers, doubled=st.booleans())
-    def deliver(self, data: st.DataObject, worker: str, doubled: bool) -> None:
+    @rule(data=st.data(), worker=workers, fate=st.sampled_from(["carried", "carried", "doubled", "lost"]))
+    def deliver(self, data: st.DataObject, worker: str, fate: str) -> None:
         position = data.draw(st.integers(0, len(self.messages) - 1))
-        job_id = self.messages[position] if doubled else self.messages.pop(position)
-        self.claim_for(self.world.works[job_id], worker)
+        job_id = self.messages[position] if fate == "doubled" else self.messages.pop(position)
+        if fate != "lost":
+            self.claim_for(self.world.works[job_id], worker)
 
     @rule(data=st.data(), worker=workers)
     def deliver_what_nobody_rang(self, data: st.DataObject, worker: str) -> None:
         self.claim_for(self.draw_work(data, [JobStatus.QUEUED]), worker)
-
-    @precondition(lambda self: self.messages)
-    @rule()
-    def lose_messages(self) -> None:
-        self.messages.clear()
 
     # What workers do, rightly or not.
 
@@ -157,24 +152,19 @@ class Jobs(History):
         self.take_back()
 
     @precondition(somebody_runs)
-    @rule(ms=st.sampled_from([LEASE_MS + 1, OVER_MS]))
-    def list_overdue(self, ms: int) -> None:
-        """Begin a second sweep, which goes on when much may have happened since."""
+    @rule(data=st.data(), ms=st.sampled_from([LEASE_MS + 1, OVER_MS]), move=st.sampled_from(["nothing", *MOVES]))
+    def sweep_slowly(self, data: st.DataObject, ms: int, move: str) -> None:
+        """Have a worker come back to life between a sweep's SELECT and its UPDATE."""
         self.let_pass(ms)
         self.listed += self.house.overdue_claims()
+        if self.listed:
+            self.reap_what_was_listed(data, move)
 
     @precondition(lambda self: self.listed)
-    @rule(data=st.data(), move=st.sampled_from(["nothing", *sorted(MOVES)]))
-    def reap_what_was_listed(self, data: st.DataObject, move: str) -> None:
-        """Have a worker come back to life between a sweep's SELECT and its UPDATE."""
-        claim = self.listed.pop(data.draw(st.integers(0, len(self.listed) - 1)))
-        work = self.world.works[claim.job_id]
-        listed = work.running and work.last is not None and work.last.claim == claim
-        if listed and move != "nothing":
-            self.move(work.last, move)
-        due = listed and self.world.overdue(work)
-        answer = self.house.lifecycle.reap(claim, delay_ms=0)
-        assert answer == (self.world.give_back(work, AttemptOutcome.LOST, delay_ms=0, **LOST) if due else None)
+    @rule(data=st.data())
+    def sweep_on(self, data: st.DataObject) -> None:
+        """Go on with what a sweep has listed before much else has happened."""
+        self.reap_what_was_listed(data, "nothing")
 
     @rule(depth=st.sampled_from([0, 3]))
     def ring(self, depth: int) -> None:
@@ -189,6 +179,16 @@ class Jobs(History):
     def fall_back(self, ms: int) -> None:
         self.falls += 1
         self.let_pass(-ms)
+
+    def reap_what_was_listed(self, data: st.DataObject, move: str) -> None:
+        claim = self.listed.pop(data.draw(st.integers(0, len(self.listed) - 1)))
+        work = self.world.works[claim.job_id]
+        listed = work.running and work.last is not None and work.last.claim == claim
+        if listed and move != "nothing":
+            self.move(work.last, move)
+        due = listed and self.world.overdue(work)
+        answer = self.house.lifecycle.reap(claim, delay_ms=0)
+        assert answer == (self.world.give_back(work, AttemptOutcome.LOST, delay_ms=0, **LOST) if due else None)
 
 
 def test_no_history_of_jobs_breaks_a_promise(engine: Engine) -> None:
