@@ -119,14 +119,22 @@ def start_system(tmp_path: Path) -> Iterator[Callable[..., System]]:
     _stop_all(started)
 
 
+@pytest.fixture(scope="module")
+def system_settings() -> dict[str, object]:
+    """Further settings of `system`; a module that wants some has a fixture of this name."""
+    return {}
+
+
 @pytest.fixture(scope="module", params=BOTH_DATABASES)
-def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, system_settings: dict[str, object]
+) -> Iterator[System]:
     """A running `modelyard up` shared by a module, on SQLite with the embedded broker, then on PostgreSQL and Valkey.
 
     Files below its `folder / "sources"` may be registered by path.
     """
     folder = tmp_path_factory.mktemp("system")
-    settings: dict[str, object] = {"source_roots": folder / "sources"}
+    settings: dict[str, object] = {"source_roots": folder / "sources", **system_settings}
     (folder / "sources").mkdir()
     if request.param == "sqlite":
         yield from _running(System(folder, **settings))

@@ -27,11 +27,17 @@ def modelyard(*words: str, **settings: object) -> subprocess.CompletedProcess[st
         ("beat", []),
         ("migrate", []),
         ("demo", []),
+        ("doctor", ["--deep", "--json"]),
         ("settings", []),
+        ("job list", ["--status", "--kind", "--queue", "--model", "--actor", "--created-after", "--all", "--json"]),
+        ("job log", ["--follow", "--after", "--json"]),
+        ("job retry", ["--failed", "--kind", "--model", "--json"]),
+        ("job wait", ["--timeout-s", "--json"]),
+        ("schedule set", ["--cron", "--every", "--time-zone", "--json"]),
     ],
 )
 def test_each_command_explains_itself_and_its_options(command, options):
-    answer = CliRunner().invoke(app, [command, "--help"])
+    answer = CliRunner().invoke(app, [*command.split(), "--help"])
 
     assert answer.exit_code == 0
     assert [option for option in options if option not in answer.output] == []
@@ -41,13 +47,21 @@ def test_the_version_is_printed():
     assert CliRunner().invoke(app, ["--version"]).output.strip() == __version__
 
 
-@pytest.mark.parametrize("command", ["up", "web", "worker", "beat", "migrate"])
+@pytest.mark.parametrize("command", ["up", "web", "worker", "beat", "migrate", "doctor"])
 def test_a_bad_setting_is_one_line_and_status_2(tmp_path, command):
     answer = modelyard(command, home=tmp_path, port="many")
 
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1
     assert answer.stderr.startswith("modelyard: MODELYARD_PORT: ")
+
+
+@pytest.mark.parametrize("setting", [{"database_url": "nonsense"}, {"database_url": "mysql://host/name"}])
+def test_the_doctor_is_not_called_to_what_is_no_database(tmp_path, setting):
+    answer = modelyard("doctor", home=tmp_path, **setting)
+
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("modelyard: MODELYARD_DATABASE_URL ")
 
 
 @pytest.mark.parametrize("command", ["worker", "beat"])

@@ -50,6 +50,13 @@ class InvalidState(ModelyardError):
     http_status = 400
 
 
+class Damaged(ModelyardError):
+    """Stored bytes are not what they were, and are not handed out as if they were. 400: trying again does not help."""
+
+    error_code = "INVALID_STATE"
+    http_status = 400
+
+
 class PermissionDenied(ModelyardError):
     """The actor is known but may not do this."""
 

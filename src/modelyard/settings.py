@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     home: Path = Field(Path("~/.modelyard"), description="Folder of everything that Modelyard keeps on this machine.")
     host: str = Field("127.0.0.1", description="Address that the web server listens on.")
     port: int = Field(5080, ge=0, le=65535, description="Port that the web server listens on; 0 takes a free one.")
+    url: str | None = Field(
+        None, description="Server that `modelyard job` and `modelyard schedule` ask. Default: http://HOST:PORT."
+    )
+    token: SecretStr | None = Field(None, description="Token that these commands send. Default: ADMIN_TOKEN.")
     public_url: str | None = Field(
         None, description="Address in every URL that leaves the server. Default: http://HOST:PORT."
     )
@@ -62,6 +66,19 @@ class Settings(BaseSettings):
     source_max_bytes: int = Field(4 << 40, ge=1, description="Most bytes of one version.")
     dedup_trust_days: int = Field(
         30, ge=0, description="Days for which a stored blob is believed without hashing it again when met once more."
+    )
+
+    trash_days: int = Field(
+        7, ge=0, description="Days for which what was deleted can be restored; 0 purges it at once."
+    )
+    grace_hours: float = Field(
+        24,
+        ge=0,
+        description="Hours for which bytes that nobody refers to stay in the store; longer than a download lasts, and "
+        "than the oldest backup of the database that you would restore.",
+    )
+    verify_bytes_per_s: int = Field(
+        50 << 20, ge=0, description="Most bytes a second read by a verification of the whole store; 0 means no limit."
     )
 
     auth: Literal["none", "token"] | None = Field(
@@ -134,6 +151,11 @@ class Settings(BaseSettings):
         return self.store_url or str(self.home / "store")
 
     @property
+    def address(self) -> str:
+        """The address under which this machine reaches the web server of these settings, without a slash at its end."""
+        return f"http://{reachable(self.host)}:{self.port}"
+
+    @property
     def on_loopback(self) -> bool:
         """Whether the web server can only be reached from this machine."""
         return is_loopback(self.host)
@@ -142,6 +164,13 @@ class Settings(BaseSettings):
     def auth_mode(self) -> Literal["none", "token"]:
         """`auth`, or what follows from the address: only a loopback server is open by default."""
         return self.auth or ("none" if self.on_loopback else "token")
+
+
+def reachable(host: str) -> str:
+    """Return how this machine reaches a server that listens on `host`, as a URL spells it."""
+    # Whoever listens on every address listens on the loopback one of that family, and of no other.
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104
+    return f"[{host}]" if ":" in host else host
 
 
 def is_loopback(host: str) -> bool:

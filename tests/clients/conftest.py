@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,21 @@ class TrackingServer:
 
 
 @pytest.fixture
-def mlflow3(tmp_path: Path) -> ClientEnvironment:
+def client_environment(tmp_path: Path) -> Callable[[str], ClientEnvironment]:
+    """A function that gives the clients of one environment (mlflow3, mlflow2, mlflow1) a home to work in."""
+
+    def open_one(name: str) -> ClientEnvironment:
+        home = tmp_path / "client"
+        home.mkdir()
+        return ClientEnvironment(name, home)
+
+    return open_one
+
+
+@pytest.fixture
+def mlflow3(client_environment: Callable[[str], ClientEnvironment]) -> ClientEnvironment:
     """The current mlflow and databricks-sdk, working in `home`."""
-    home = tmp_path / "client"
-    home.mkdir()
-    return ClientEnvironment("mlflow3", home)
+    return client_environment("mlflow3")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from modelyard.database import engine as database_engine
 from modelyard.database.clock import now_ms
 from modelyard.database.engine import create_engine
 from modelyard.database.session import (
@@ -84,6 +85,41 @@ def test_writers_take_turns_without_losing_anything(engine):
         thread.join()
 
     assert len(_names(engine)) == 40
+
+
+def test_who_waits_for_the_write_lock_too_long_is_told_of_an_outage(tmp_path, monkeypatch):
+    monkeypatch.setattr(database_engine, "BUSY_TIMEOUT_MS", 50)
+    engine = create_engine(f"sqlite:///{tmp_path / 'm.db'}")
+    second = create_engine(f"sqlite:///{tmp_path / 'm.db'}")
+
+    with transaction(engine) as session:
+        session.connection()
+        with pytest.raises(OperationalError, match="locked") as told, transaction(second) as waiting:
+            waiting.connection()
+
+    assert is_outage(told.value)
+    with transaction(second) as session:
+        assert session.scalar(text("PRAGMA busy_timeout")) == 50
+    engine.dispose()
+    second.dispose()
+
+
+def test_a_connection_that_ended_while_it_lay_idle_costs_nobody_an_error(postgresql, monkeypatch):
+    monkeypatch.setattr(database_engine, "BELIEVED_S", 0)
+    name = postgresql.create_database()
+    engine, other = create_engine(postgresql.url(name)), create_engine(postgresql.url(name))
+    with autocommit(engine) as connection:
+        first = connection.scalar(text("SELECT pg_backend_pid()"))
+    with autocommit(other) as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": first})
+
+    with transaction(engine) as session:
+        second = session.scalar(text("SELECT pg_backend_pid()"))
+
+    assert second != first
+    engine.dispose()
+    other.dispose()
+    postgresql.drop_database(name)
 
 
 class _Conflict(Exception):

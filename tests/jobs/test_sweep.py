@@ -4,11 +4,12 @@ import threading
 from dataclasses import dataclass, field, replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from modelyard.database.session import transaction
 from modelyard.errors import InvalidValue
+from modelyard.jobs.counters import counters
 from modelyard.jobs.guards import jobs
 from modelyard.jobs.sweep import Sweep
 from modelyard.rules.jobs import JobKind, JobStatus
@@ -273,3 +274,54 @@ def test_a_busy_queue_hides_no_job_of_another(job_house, broker):
     Sweep(job_house.lifecycle, broker, period_s=5).ring()
 
     assert broker.rung == [short.id]
+
+
+def test_a_waiting_job_of_another_release_is_not_rung_for(job_house, sweep, broker):
+    job_id = job_house.add(subject=None)
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_another_release"))
+    job_house.pass_time(600_000)
+
+    assert sweep.ring() == 0
+
+    assert (broker.rung, job_house.row(job_id).status) == ([], "QUEUED")
+
+
+def test_a_running_job_of_another_release_is_not_taken_back(job_house, sweep):
+    claim = job_house.claimed()
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_another_release"))
+    job_house.pass_time(2 * LEASE_MS)
+
+    assert sweep.reap() == 0
+
+    assert job_house.row(claim.job_id).status == "RUNNING"
+
+
+def test_rounds_reaps_and_rings_are_counted(job_house, sweep):
+    claim = job_house.claimed()
+    job_house.pass_time(2 * LEASE_MS)
+
+    sweep.round()
+    sweep.round()
+
+    assert job_house.row(claim.job_id).status == "QUEUED"
+    with job_house.engine.connect() as connection:
+        found = connection.execute(select(counters.c.name, counters.c.value)).all()
+    assert dict(found) == {"sweeps": 2, "reaps": 1, "rings": 1}
+
+
+def test_what_may_take_its_time_waits_until_lost_jobs_were_taken_back(job_house, broker):
+    claim = job_house.claimed()
+    job_house.pass_time(2 * LEASE_MS)
+    seen = []
+    sweep = Sweep(
+        job_house.lifecycle,
+        broker,
+        period_s=5,
+        last_chores=[lambda: seen.append(job_house.row(claim.job_id).status)],
+    )
+
+    sweep.round()
+
+    assert (seen, broker.rung) == (["QUEUED"], [claim.job_id])

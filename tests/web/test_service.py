@@ -5,17 +5,9 @@ from collections.abc import Callable
 from sqlalchemy import text
 
 import modelyard
-from modelyard.database.clock import now_ms
 from modelyard.database.session import transaction
-from modelyard.database.tables import Worker
+from tests.web.api.test_workforce import report_worker
 from tests.web.yards import Yard
-
-
-def report_worker(yard: Yard, name: str, queues: str, *, seen_ago_ms: int = 0) -> None:
-    with transaction(yard.engine) as session:
-        worker = Worker(name=name, host="h", pid=1, queues=queues, concurrency=2, software_version="1")
-        worker.seen_at_ms = now_ms() - seen_ago_ms  # type: ignore[assignment]
-        session.add(worker)
 
 
 def test_a_process_that_answers_is_healthy(yard: Yard) -> None:
@@ -25,9 +17,9 @@ def test_a_process_that_answers_is_healthy(yard: Yard) -> None:
 
 def test_readiness_tells_who_is_there_to_work(open_yard: Callable[..., Yard]) -> None:
     yard = open_yard(sweep_s=5)
-    report_worker(yard, "one", "fast,copy")
-    report_worker(yard, "two", "copy", seen_ago_ms=10_000)
-    report_worker(yard, "gone", "copy", seen_ago_ms=20_000)
+    report_worker(yard, "one:1", "fast,copy")
+    report_worker(yard, "two:2", "copy", seen_ago_ms=10_000)
+    report_worker(yard, "gone:3", "copy", seen_ago_ms=20_000)
 
     answer = yard.client.get("/readyz")
 
@@ -57,18 +49,6 @@ def test_a_broken_database_is_not_ready(yard: Yard) -> None:
     answer = yard.client.get("/readyz")
 
     assert (answer.status_code, answer.get_json()["status"]) == (503, "not ready")
-
-
-def test_metrics_count_jobs_and_workers(yard: Yard) -> None:
-    yard.ready()
-    yard.register()
-    report_worker(yard, "one", "copy")
-
-    lines = yard.client.get("/metrics").get_data(as_text=True).splitlines()
-
-    assert 'modelyard_jobs{kind="register_version",status="SUCCEEDED"} 1.0' in lines
-    assert 'modelyard_jobs{kind="register_version",status="QUEUED"} 1.0' in lines
-    assert 'modelyard_workers{queue="copy"} 1.0' in lines
 
 
 def test_clients_that_look_around_are_told_what_they_need(open_yard: Callable[..., Yard]) -> None:

@@ -9,15 +9,17 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
-from modelyard.database.session import reading
+from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Job
-from modelyard.rules.jobs import JobKind, JobStatus
+from modelyard.jobs.guards import Claim
+from modelyard.rules.jobs import FINAL, JobKind, JobStatus
 from modelyard.runtime import Runtime
 from modelyard.web.app import create_app
 from modelyard.worker import runner
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.tasks import WORK
+from tests.web.contract import check_answer
 
 PREFIX = "/api/2.0/mlflow"
 UPLOADS = "/databricks/mlflow/tmp-external-source"
@@ -41,10 +43,15 @@ class Yard:
         return self.runtime.engine
 
     def send(self, method: str, route: str, body: Any = None, **options: Any) -> TestResponse:
-        """Send a request to a registry route, or to any path that begins with a slash."""
+        """Send a request to a registry route, or to any path that begins with a slash.
+
+        Answers of the native API are held to its description, whatever the test is about.
+        """
         path = route if route.startswith("/") else f"{PREFIX}/{route}"
         arguments = {"json": body} if body is not None else {}
-        return self.client.open(path, method=method, **arguments, **options)
+        answer = self.client.open(path, method=method, **arguments, **options)
+        check_answer(method, path, answer)
+        return answer
 
     def call(self, method: str, route: str, body: Any = None, **query: Any) -> Any:
         """Send a request that must succeed; return its JSON."""
@@ -100,9 +107,29 @@ class Yard:
             drain=DrainFlag(),
             stall_s=60,
             trust_ms=self.runtime.trust_ms,
+            owner=self.runtime.owner,
+            trash_ms=self.runtime.trash_ms,
+            grace_ms=self.runtime.grace_ms,
         )
         waiting = [job for job in self.jobs() if job.status == JobStatus.QUEUED]
         return [runner.run(context, WORK[JobKind(job.kind)], job.id) for job in waiting]
+
+    def add_job(self, **columns: Any) -> int:
+        """Write a job's row as it might have been left; return its id."""
+        values: dict[str, Any] = {"kind": "probe", "queue": "fast", "max_attempts": 5, "requested_by": "ann", **columns}
+        if values.get("status") in FINAL:
+            values.setdefault("finished_at_ms", 1)
+        with transaction(self.engine) as session:
+            job = Job(**values)
+            session.add(job)
+            session.flush()
+            return job.id
+
+    def claim(self, job_id: int, worker: str = "host:7:6:unique") -> Claim:
+        """Take a waiting job as a worker does."""
+        claim = self.runtime.lifecycle.claim(job_id, worker)
+        assert claim is not None
+        return claim
 
     def jobs(self) -> list[Job]:
         """Return every job's row, oldest first."""

@@ -9,8 +9,10 @@ from sqlalchemy import insert, update
 from modelyard import __version__
 from modelyard.database.session import transaction
 from modelyard.database.tables import metadata
+from modelyard.jobs import counters
 from modelyard.registry import blobs
-from modelyard.worker.chores import Cleaning, Presence
+from modelyard.worker import chores
+from modelyard.worker.chores import Cleaning, Counting, Presence
 from tests.worker.conftest import DAY_MS, House
 
 HOUR_MS = DAY_MS // 24
@@ -105,3 +107,19 @@ def test_a_staging_folder_is_removed_when_nobody_owns_it(house, name, age_s, kep
     Cleaning(house.context)()
 
     assert folder.exists() is kept
+
+
+def test_a_round_counts_what_has_ended_and_leaves_the_rest_to_the_next(house, monkeypatch):
+    monkeypatch.setattr(counters, "BATCH", 2)
+    monkeypatch.setattr(chores, "BATCH", 2)
+    monkeypatch.setattr(chores, "_COUNTED_BATCHES", 2)
+    for number in range(1, 6):
+        house.run(house.register(house.model_folder(), number=number))
+    house.context.lifecycle.claim(house.register("/x", number=6).id, "w")
+    rest = []
+
+    for _ in range(3):
+        Counting(house.context)()
+        rest.append([row.job_id for row in house.rows("job_attempts") if row.counted_at_ms is None])
+
+    assert [len(ids) for ids in rest] == [2, 1, 1]

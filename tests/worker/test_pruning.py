@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import insert, select, update
 
-from modelyard.database.session import transaction
+from modelyard.database.session import snapshot, transaction
 from modelyard.database.tables import metadata
+from modelyard.jobs.counters import read_figures
 from modelyard.jobs.guards import jobs
 from modelyard.rules.jobs import JobKind, JobStatus
 from modelyard.worker.probe import probe
@@ -124,3 +125,20 @@ def test_a_job_that_was_retried_in_the_same_moment_is_kept(house, set_ages):
 
     assert (removed, left(house)) == (0, [job.id])
     assert len(house.rows("job_attempts")) == 1
+
+
+def test_what_a_removed_job_told_stays_counted(house, set_ages):
+    for number in (1, 2, 3):
+        job = house.register(house.model_folder(), number=number)
+        house.run(job)
+        set_ages(**{f"job_{job.id}": ("SUCCEEDED", 31)})
+
+    prune(house)
+
+    assert left(house) == []
+
+    with snapshot(house.engine) as session:
+        figures = read_figures(session)
+    assert figures["job_attempts", "register_version,SUCCEEDED"] == 3
+    waited = {labels: amount for (name, labels), amount in figures.items() if name == "job_wait_ms_bucket"}
+    assert sum(amount for labels, amount in waited.items() if labels.startswith("copy,")) == 3

@@ -13,11 +13,20 @@ from modelyard.database.tables import metadata
 from modelyard.errors import ClaimLost, InvalidValue, SourceUnreadable, TemporaryFailure
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.rules.jobs import RULES, JobKind, JobStatus
+from modelyard.worker import heart, runner
+from modelyard.worker.heart import Heart
 from modelyard.worker.registration import register_version
+from tests.waiting import wait_until
+from tests.worker.conftest import random_bytes
 
 jobs = metadata.tables["jobs"]
 
 LOST = OperationalError("COMMIT", {}, Exception("the connection is lost"))
+
+
+def counted(house):
+    """Return the figures that no row tells."""
+    return {(row.name, row.labels): row.value for row in house.rows("counters")}
 
 
 def raising(error):
@@ -41,6 +50,20 @@ def test_what_the_work_raises_decides_the_outcome(house, error, status, version_
 
     assert house.run(job, raising(error)) is status
     assert house.version().status == version_status
+
+
+@pytest.mark.parametrize("arguments", [{}, {"source": 3}, [], "text", {"source": "/x", "upload_folder": []}])
+def test_a_job_with_arguments_of_another_release_fails_with_a_reason(house, arguments):
+    job = house.register("/x")
+    with transaction(house.engine) as session:
+        session.execute(update(jobs).values(arguments=arguments))
+
+    assert house.run(job) is JobStatus.FAILED
+
+    assert house.job(job).error_code == "INVALID_PARAMETER_VALUE"
+    assert "not made by this release" in house.job(job).status_message
+    assert house.version().status_message == house.job(job).status_message
+    assert house.run(job) is None
 
 
 def test_a_defect_of_ours_shows_a_number_and_no_secret(house):
@@ -95,6 +118,64 @@ def test_a_worker_whose_claim_was_taken_records_nothing(house):
 
     assert house.run(job, work) is None
     assert house.version().status == "PENDING_REGISTRATION"
+
+
+def test_a_lost_claim_is_counted(house):
+    job = house.register("/x")
+
+    def work(context, claim, pulse):
+        with transaction(house.engine) as session:
+            session.execute(update(jobs).values(worker="another"))
+
+    house.run(job, work)
+
+    assert counted(house) == {("lost_claims", "register_version"): 1}
+
+
+def test_copied_bytes_are_counted_however_the_attempt_ends(house):
+    def work(context, claim, pulse):
+        pulse(copied_bytes=3)
+        pulse(copied_bytes=8)
+        raise TemporaryFailure("away")
+
+    house.run(house.register("/x"), work)
+    house.run(house.register(house.model_folder(a=b"12345"), number=2))
+
+    assert counted(house) == {("copied_bytes", "register_version"): 8 + 5 + len(b"flavors: {}\n")}
+
+
+def test_copied_bytes_are_counted_while_the_work_goes_on(house, monkeypatch):
+    monkeypatch.setattr(heart, "_COUNT_S", 0)
+    job = house.register("/x")
+    seen = []
+
+    def work(context, claim, pulse):
+        pulse(copied_bytes=7)
+        seen.append(wait_until(lambda: counted(house), what="copied bytes"))
+        raise SourceUnreadable("enough")
+
+    house.run(job, work)
+
+    assert seen == [{("copied_bytes", "register_version"): 7}]
+    assert counted(house) == seen[0]
+
+
+def test_bytes_that_could_not_be_counted_are_counted_later(house, monkeypatch):
+    job = house.register("/x")
+    beating = Heart(house.context.lifecycle, house.context.lifecycle.claim(job.id, "w"), house.drain, 60, 0.0)
+    beating.meter.note(9)
+    counting = heart.count
+
+    def away(engine, figures):
+        raise OperationalError("INSERT", {}, Exception("server closed"))
+
+    monkeypatch.setattr(heart, "count", away)
+    beating.count_copied()
+    monkeypatch.setattr(heart, "count", counting)
+    beating.count_copied()
+    beating.count_copied()
+
+    assert counted(house) == {("copied_bytes", "register_version"): 9}
 
 
 def test_a_database_that_is_away_during_the_work_ends_no_job(house):
@@ -183,10 +264,10 @@ def test_an_outcome_that_cannot_be_written_is_left_to_the_lease(house, lose_answ
 @pytest.mark.parametrize(
     ("kind", "arguments", "wanted"),
     [
-        (JobKind.REGISTER_VERSION, {}, "'source' as str"),
-        (JobKind.REGISTER_VERSION, {"source": 7}, "'source' as str"),
+        (JobKind.REGISTER_VERSION, {}, "'source' as a text"),
+        (JobKind.REGISTER_VERSION, {"source": 7}, "'source' as a text"),
         (JobKind.REGISTER_VERSION, {"source": "gopher://x"}, "gopher"),
-        (JobKind.ARCHIVE_VERSIONS, {"versions": "all", "from_stage": "Staging", "promoted": 1}, "'versions' as list"),
+        (JobKind.ARCHIVE_VERSIONS, {"versions": "all", "from_stage": "Staging", "promoted": 1}, "'versions' as a list"),
     ],
 )
 def test_a_job_with_arguments_that_its_kind_does_not_accept_fails_and_says_which(house, kind, arguments, wanted):
@@ -244,3 +325,40 @@ def test_each_line_of_a_job_s_log_names_it(house):
         house.run(job, raising(SourceUnreadable("No MLmodel.")))
 
     assert {line["job_id"] for line in lines} == {job.id}
+
+
+def test_the_heartbeat_writes_how_fast_the_work_copies(house):
+    job = house.register("/x")
+    seen = []
+
+    def work(context, claim, pulse):
+        pulse(bytes_done=1000, bytes_total=9000, copied_bytes=0)
+        pulse(bytes_done=1500, bytes_total=9000, copied_bytes=500)
+        seen.append(wait_until(lambda: house.job(job).bytes_per_s, what="a speed"))
+        raise SourceUnreadable("enough")
+
+    house.run(job, work)
+
+    # The first beat comes after a second; the thousand bytes that were there before do not count.
+    assert 0 < seen[0] <= 520
+
+
+def test_a_new_attempt_has_no_speed_yet(house):
+    job = house.register("/x")
+    with transaction(house.engine) as session:
+        session.execute(update(jobs).values(bytes_per_s=7))
+
+    house.context.lifecycle.claim(job.id, runner.new_owner())
+
+    assert house.job(job).bytes_per_s is None
+
+
+def test_a_job_that_succeeded_shows_all_of_its_progress(house):
+    data = {f"file-{number}": random_bytes(1000, number) for number in range(3)}
+    job = house.register(house.model_folder(**data))
+
+    house.run(job)
+
+    row = house.job(job)
+    assert (row.items_done, row.items_total) == (4, 4)
+    assert (row.bytes_done, row.bytes_total) == (3012, 3012)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
@@ -17,6 +17,7 @@ _AFTER_COMMIT = "modelyard_after_commit"
 _CONFLICTS = frozenset({"40001", "40P01"})
 _MANIFEST_REFERENCE = "fk_model_versions_manifest_digest"
 _TRIES = 5
+_NOW = select(now_ms())
 
 
 @contextmanager
@@ -48,16 +49,27 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
+def snapshot(engine: Engine) -> Iterator[Session]:
+    """Open a session that only reads, all of it as of one moment on both databases."""
+    with reading(engine) as session:
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        yield session
+
+
+@contextmanager
 def autocommit(engine: Engine) -> Iterator[Connection]:
     """Open a connection whose every statement stands alone: the cheapest way to read one row."""
-    options = {"isolation_level": "AUTOCOMMIT", SQLITE_BEGIN: ""}
+    # SQLite's connections stand in this mode when nobody says BEGIN. To say it again costs a PRAGMA, at which SQLite
+    # throws its prepared statements away.
+    options = {SQLITE_BEGIN: ""} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
     with engine.connect().execution_options(**options) as connection:
         yield connection
 
 
 def current_ms(session: Session) -> int:
     """Return the database's time in epoch milliseconds, for rows in which two times must be equal."""
-    return session.scalar(select(now_ms())) or 0
+    return session.connection().scalar(_NOW) or 0
 
 
 def is_conflict(error: BaseException) -> bool:

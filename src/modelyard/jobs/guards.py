@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
@@ -65,6 +66,7 @@ def mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+@cache
 def claimable() -> tuple[ColumnElement[bool], ...]:
     """The guard of a claim: of a known kind, its delay over, and nothing of its subject runs or waits before it."""
     other = jobs.alias("other")

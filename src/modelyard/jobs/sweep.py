@@ -18,9 +18,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, is_outage, repeat_conflicts
 from modelyard.errors import ModelyardError
+from modelyard.jobs.counters import count
 from modelyard.jobs.guards import CLAIM_COLUMNS, KNOWN_KINDS, Claim, claim_of, claimable, jobs
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.schedules import fire_due
+from modelyard.rules.figures import REAPS, RINGS, SWEEPS
 from modelyard.rules.jobs import QUEUES, JobStatus, backoff_s
 
 log = structlog.get_logger(__name__)
@@ -48,13 +50,14 @@ class Sweep:
     """One process's sweep, a round each `period_s` seconds with jitter.
 
     `chores` run first in each round and write something: how long they take tells whether this process waits for the
-    database, in which case it must not judge others by their leases.
+    database, in which case it must not judge others by their leases. `last_chores` may take their time.
     """
 
     lifecycle: Lifecycle
     broker: Broker
     period_s: float
     chores: Sequence[Callable[[], None]] = ()
+    last_chores: Sequence[Callable[[], None]] = ()
     _last_round_s: float = field(default_factory=time.monotonic)
 
     def run(self, stop: threading.Event) -> None:
@@ -68,17 +71,20 @@ class Sweep:
                 log.warning("the database does not answer; this round of the sweep is left out", reason=str(error.orig))
 
     def round(self) -> None:
-        """Do one round: chores, then reap, then fire what is due, then ring."""
+        """Do one round: chores, then reap, then fire what is due, then ring, then what has time."""
         began = time.monotonic()
         rested = began - self._last_round_s <= 2 * max(self.period_s, 1.0)
         self._last_round_s = began
         for chore in self.chores:
             _try(chore)
         # A sweep that was itself stopped or starved cannot tell a lost worker from a slow database.
-        if rested and time.monotonic() - began <= _LONG_WAIT_S:
-            _try(self.reap)
+        may_judge = rested and time.monotonic() - began <= _LONG_WAIT_S
+        reaped = (_try(self.reap) or 0) if may_judge else 0
         _try(lambda: fire_due(self.lifecycle.engine, self.lifecycle.queue))
-        _try(self.ring)
+        rung = _try(self.ring) or 0
+        _try(lambda: count(self.lifecycle.engine, {(SWEEPS, ""): 1, (REAPS, ""): reaped, (RINGS, ""): rung}))
+        for chore in self.last_chores:
+            _try(chore)
 
     def reap(self) -> int:
         """Take back the jobs whose lease ran out; return how many. Each is ended in a transaction of its own."""

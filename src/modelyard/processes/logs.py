@@ -3,12 +3,15 @@
 Our own events and those of the standard library's loggers (Celery, granian, Alembic) take the same way out.
 """
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, TextIO
 
+import orjson
 import structlog
 from pydantic import BaseModel, SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -25,6 +28,8 @@ _SECRET_TEXTS: Final = (
         r"\1***",
     ),
 )
+# Every text above holds one of these, and nearly no line does.
+_SUSPICIOUS: Final = re.compile(r"://|[Bb]earer|Basic|[?&]")
 _QUIETER: Final = {
     "kombu": logging.WARNING,
     "amqp": logging.WARNING,
@@ -96,12 +101,13 @@ class Redaction:
         """Return `text` without secrets."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        for pattern, blanked in _SECRET_TEXTS:
-            text = pattern.sub(blanked, text)
+        if _SUSPICIOUS.search(text):
+            for pattern, blanked in _SECRET_TEXTS:
+                text = pattern.sub(blanked, text)
         return text
 
     def _clean(self, name: str, value: object) -> object:
-        if value is not None and not isinstance(value, (bool, int, float)) and _SECRET_NAMES.search(name):
+        if value is not None and not isinstance(value, (bool, int, float)) and _names_a_secret(name):
             return "***"
         if isinstance(value, str):
             return self.text(value)
@@ -112,9 +118,22 @@ class Redaction:
         return value if value is None or isinstance(value, (bool, int, float)) else self.text(str(value))
 
 
+@lru_cache(1024)
+def _names_a_secret(name: str) -> bool:
+    return _SECRET_NAMES.search(name) is not None
+
+
+def _json_line(event: EventDict, **_options: object) -> str:
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:
+        # Integers of more than 64 bits, halves of surrogate pairs: no reason to lose a line.
+        return json.dumps(event, default=str, ensure_ascii=False)
+
+
 def _renderers(as_json: bool, *, colors: bool) -> list[Processor]:
     if as_json:
-        return [structlog.processors.JSONRenderer(default=str, ensure_ascii=False)]
+        return [structlog.processors.JSONRenderer(serializer=_json_line)]
     return [_drop_logger, structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, pad_level=False)]
 
 

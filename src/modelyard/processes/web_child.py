@@ -20,6 +20,8 @@ from granian.http import HTTP1Settings
 from granian.wsgi import _callback_wrapper
 
 from modelyard.errors import ConfigurationError
+from modelyard.processes.memory import return_large_pieces
+from modelyard.settings import reachable
 
 BACKLOG: Final = 1024
 
@@ -48,8 +50,7 @@ def bind_web(host: str, port: int) -> socket.socket:
 
 def web_url(listener: socket.socket, host: str) -> str:
     """Return the address that a person opens for `listener`, which was bound for `host`."""
-    shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host.strip("[]")  # noqa: S104 - compared, not bound
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}"
+    return f"http://{reachable(host)}:{listener.getsockname()[1]}"
 
 
 def serve(listener: socket.socket, make_app: Callable[[], WSGIApplication], *, threads: int) -> None:
@@ -58,6 +59,7 @@ def serve(listener: socket.socket, make_app: Callable[[], WSGIApplication], *, t
     `make_app` is called in this process, so that engines and connections are never inherited. The caller then ends
     the process by `os._exit`: granian's threads still run, and abort when the interpreter is taken down under them.
     """
+    return_large_pieces()
     app = make_app()
     stop = _set_stop_signals()
     wait_until_stopped = _wakeup_of(stop)

@@ -31,10 +31,13 @@ def require(session: Session, actor: Actor, model: RegisteredModel, needed: Leve
     """Raise PermissionDenied unless `actor` holds `needed` on `model`."""
     held = level_of(session, actor, model)
     if not includes(held, needed):
-        raise PermissionDenied(
-            f"{actor.name} has {held or 'no permission'} on the model {model.name!r}; this needs {needed}. "
-            "Ask somebody with CAN_MANAGE."
-        )
+        raise _refusal(actor, model.name, held, needed)
+
+
+def require_admin(actor: Actor, doing: str) -> None:
+    """Raise PermissionDenied unless `actor` is an administrator; `doing` says what was asked."""
+    if not actor.is_admin:
+        raise PermissionDenied(f"{actor.name} may not {doing}; only an administrator may.")
 
 
 def require_transition(
@@ -45,5 +48,21 @@ def require_transition(
 
 
 def visible(actor: Actor) -> ColumnElement[bool]:
-    """Return the condition on registered_models for those that lists and searches show to `actor`."""
+    """Return the condition on registered_models for those that lists and searches show to `actor`.
+
+    It depends on the actor's value alone: statements that hold it are kept and used again for an equal actor.
+    """
     return true() if actor.is_admin else false()
+
+
+def require_visible(actor: Actor, name: str, *, seen: bool) -> None:
+    """Raise PermissionDenied unless a statement has found the model called `name` visible to `actor`."""
+    if not seen:
+        raise _refusal(actor, name, None, Level.CAN_READ)
+
+
+def _refusal(actor: Actor, name: str, held: Level | None, needed: Level) -> PermissionDenied:
+    return PermissionDenied(
+        f"{actor.name} has {held or 'no permission'} on the model {name!r}; this needs {needed}. "
+        "Ask somebody with CAN_MANAGE."
+    )

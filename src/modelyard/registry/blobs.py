@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, and_, case, delete, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import and_, case, delete, literal, select, update
 from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
+from modelyard.database.inserts import insert_or
 from modelyard.database.tables import metadata
 from modelyard.errors import TemporaryFailure
 from modelyard.rules.sources import upload_folder, uploaded_files
@@ -40,11 +40,6 @@ class LiveBlob:
 
     gen: int
     recheck: bool
-
-
-def insert_or(session: Session, table: Table) -> Any:
-    """Return an INSERT for `table` that knows ON CONFLICT, in the session's dialect."""
-    return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def make_live(session: Session, sizes: dict[str, int], *, trust_ms: int) -> dict[str, LiveBlob]:
@@ -130,7 +125,12 @@ def keep_leases(session: Session, digests: Collection[str], *, job_id: int, atte
     held = session.scalars(
         select(blob_leases.c.digest).where(blob_leases.c.job_id == job_id, blob_leases.c.attempt == attempt)
     ).all()
-    for batch in _batches(sorted(set(held) - set(digests))):
+    let_go(session, set(held) - set(digests), job_id=job_id, attempt=attempt)
+
+
+def let_go(session: Session, digests: Collection[str], *, job_id: int, attempt: int) -> None:
+    """Drop the leases of an attempt on blobs."""
+    for batch in _batches(sorted(digests)):
         touch(session, batch)
         session.execute(
             delete(blob_leases).where(

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import or_, update
+from sqlalchemy import ColumnElement, or_, update
 from sqlmodel import Session, col, select
 
 from modelyard.database.clock import now_ms
-from modelyard.database.session import current_ms
 from modelyard.database.tables import Blob, ManifestBlob, ModelVersion
-from modelyard.errors import InvalidState, NotFound
+from modelyard.errors import Damaged, InvalidState, NotFound
 from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
 from modelyard.storage.store import StoredBlob
 
@@ -39,7 +38,10 @@ def managed_files(session: Session, model_name: str, version: ModelVersion) -> M
 
 
 def find_blob(session: Session, manifest_digest: str, digest: str) -> StoredBlob:
-    """Return where a blob lies that the manifest refers to; the manifest refers to itself. Raises NotFound."""
+    """Return where a blob lies that the manifest refers to; the manifest refers to itself.
+
+    Raises NotFound; Damaged for one that is known to be, for wrong bytes are worse than none.
+    """
     statement = (
         select(Blob)
         .join(ManifestBlob, (col(ManifestBlob.digest) == col(Blob.digest)) & (col(ManifestBlob.state) == Blob.state))
@@ -48,25 +50,21 @@ def find_blob(session: Session, manifest_digest: str, digest: str) -> StoredBlob
     blob = session.exec(statement).one_or_none()
     if blob is None:
         raise NotFound("This version holds no such file.")
+    if blob.broken_at_ms is not None:
+        raise Damaged(f"The stored bytes {digest} are damaged. Repair the version, or register its files again.")
     return StoredBlob(blob.digest, blob.gen, blob.size_bytes)
 
 
-def is_unnoted(session: Session, version: ModelVersion) -> bool:
-    """Whether the time of the last download is older than an hour, so that a new one wants to be written down."""
-    noted_ms = version.last_downloaded_at_ms
-    return noted_ms is None or noted_ms < current_ms(session) - NOTED_EACH_MS
+def is_unnoted() -> ColumnElement[bool]:
+    """Return the condition that a version was not fetched within the hour, so that it wants to be written down."""
+    noted_ms = col(ModelVersion.last_downloaded_at_ms)
+    return or_(noted_ms.is_(None), noted_ms < now_ms() - NOTED_EACH_MS)
 
 
 def note_download(session: Session, version_id: int) -> None:
     """Write down that a version was fetched just now, unless another request did."""
     session.execute(
         update(ModelVersion)
-        .where(
-            col(ModelVersion.id) == version_id,
-            or_(
-                col(ModelVersion.last_downloaded_at_ms).is_(None),
-                col(ModelVersion.last_downloaded_at_ms) < now_ms() - NOTED_EACH_MS,
-            ),
-        )
+        .where(col(ModelVersion.id) == version_id, is_unnoted())
         .values(last_downloaded_at_ms=now_ms())
     )

@@ -9,10 +9,10 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from modelyard.database.clock import now_ms
+from modelyard.database.inserts import insert_or
 from modelyard.database.tables import IdempotencyKey, metadata
 from modelyard.errors import InvalidValue
 from modelyard.registry.access import Actor
-from modelyard.registry.blobs import insert_or
 
 KEPT_MS = 24 * 3600 * 1000
 MAX_KEY_CHARACTERS = 255

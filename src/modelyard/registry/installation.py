@@ -1,22 +1,24 @@
-"""What makes this registry this one: its id, and the key that all of its processes sign with."""
+"""What makes this registry this one: its id, its database, the key its processes sign with, its schedules."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, text, update
 from sqlmodel import Session, select
 
 from modelyard.database.clock import now_ms
-from modelyard.database.session import transaction
+from modelyard.database.inserts import insert_or
+from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Registry, metadata, public_id
 from modelyard.errors import ConfigurationError
-from modelyard.registry.blobs import insert_or
+from modelyard.registry import schedules
 
 registry = metadata.tables["registry"]
 
 
 def open_registry(engine: Engine, secret_keys: Sequence[str]) -> str:
-    """Return the registry's id, making it at the first start, and check that the keys are this registry's.
+    """Return the registry's id, made at the first start as its schedules are; check that the keys are this registry's.
 
     `secret_keys` are newest first; the newest of them is the one that the database remembers from now on.
     Raises ConfigurationError when none of them is the key that the other processes use.
@@ -32,7 +34,39 @@ def open_registry(engine: Engine, secret_keys: Sequence[str]) -> str:
             )
         if row.secret_key_fingerprint != prints[0]:
             session.execute(update(registry).values(secret_key_fingerprint=prints[0]))
+        # The registry's row is locked, so two processes that start at once enter nothing twice.
+        schedules.ensure_built_in(session)
         return row.registry_id
+
+
+def known_registry_id(engine: Engine) -> str:
+    """Return the registry's id. Raises ConfigurationError for a database that no server has opened yet."""
+    with reading(engine) as session:
+        found = session.exec(select(Registry.registry_id)).one_or_none()
+    if found is None:
+        raise ConfigurationError("This database has never been opened by a server. Start one first.")
+    return found
+
+
+def database_identity(engine: Engine) -> str:
+    """Return a text that this very database has and no copy of it: 32 hex digits.
+
+    A restored backup counts as a copy. A database that was moved does too, and its operator confirms that once by
+    `modelyard store adopt`; a server that was started again, or a replica that took over, is the same.
+    """
+    if engine.dialect.name == "sqlite":
+        path = os.path.realpath(str(engine.url.database))
+        known_by = f"{path} {os.stat(path).st_ino}"
+    else:
+        with engine.connect() as connection:
+            known_by = str(connection.execute(text(_POSTGRESQL_IDENTITY)).one())
+    return hashlib.sha256(b"modelyard database\0" + known_by.encode()).hexdigest()[:32]
+
+
+# The cluster's own number, which a dump does not carry, and that of the database in it.
+_POSTGRESQL_IDENTITY = """
+    SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()
+"""
 
 
 def fingerprint(key: str) -> str:

@@ -13,10 +13,10 @@ from sqlmodel import Session
 from modelyard.database.clock import now_ms
 from modelyard.database.tables import metadata
 from modelyard.errors import InvalidState
-from modelyard.jobs.guards import KNOWN_KINDS, Claim
+from modelyard.jobs.guards import KNOWN_KINDS, Claim, jobs
 from modelyard.jobs.lifecycle import NOTHING_LEFT, EndedAttempt
 from modelyard.registry import blobs
-from modelyard.rules.jobs import FINAL, JobKind, JobStatus
+from modelyard.rules.jobs import FINAL, JobKind, JobStatus, clip_message
 
 versions = metadata.tables["model_versions"]
 models = metadata.tables["registered_models"]
@@ -34,6 +34,18 @@ class StoredVersion:
     file_count: int
     size_bytes: int
     source_run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a job found or did, for whoever looks at it afterwards: a sentence, and how many things and bytes.
+
+    A figure that is None stays as the job's transactions counted it.
+    """
+
+    sentence: str
+    items: int | None = None
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +173,23 @@ def _hold_uploads_again(session: Session, claim: Claim) -> None:
     blobs.lease(session, digests, job_id=claim.job_id, attempt=blobs.JOB_ITSELF)
 
 
+def _reported(session: Session, ended: EndedAttempt) -> bool:
+    """Write the work's report into its job; None says that what it was about is gone."""
+    report: Report | None = ended.result
+    if report is None:
+        return False
+    figures = {"items_done": report.items, "bytes_done": report.size_bytes}
+    session.execute(
+        update(jobs)
+        .where(jobs.c.id == ended.claim.job_id)
+        .values(
+            status_message=clip_message(report.sentence),
+            **{name: figure for name, figure in figures.items() if figure is not None},
+        )
+    )
+    return True
+
+
 def _nothing(session: Session, ended: EndedAttempt) -> bool:
     return True
 
@@ -171,6 +200,7 @@ def _nothing_to_prepare(session: Session, claim: Claim) -> None:
 
 # What such a job does, it writes itself while it runs.
 _WITHOUT_EFFECTS = KindEffects(succeeded=_nothing, failed=_nothing, cancelled=_nothing, retried=_nothing_to_prepare)
+_WITH_REPORT = KindEffects(succeeded=_reported, failed=_nothing, cancelled=_nothing, retried=_nothing_to_prepare)
 
 EFFECTS: dict[JobKind, KindEffects] = {
     JobKind.REGISTER_VERSION: KindEffects(
@@ -180,6 +210,12 @@ EFFECTS: dict[JobKind, KindEffects] = {
         retried=_version_pending_again,
     ),
     JobKind.ARCHIVE_VERSIONS: _WITHOUT_EFFECTS,
+    JobKind.VERIFY_VERSION: _WITH_REPORT,
+    JobKind.VERIFY_STORE: _WITH_REPORT,
+    JobKind.REPAIR_VERSION: _WITH_REPORT,
+    JobKind.PURGE_VERSION: _WITH_REPORT,
+    JobKind.PURGE_MODEL: _WITH_REPORT,
+    JobKind.COLLECT: _WITH_REPORT,
     JobKind.PRUNE_JOBS: _WITHOUT_EFFECTS,
     JobKind.PROBE: _WITHOUT_EFFECTS,
 }

@@ -1,26 +1,47 @@
 """Model versions: registered, found, changed, deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, delete, func, insert, update
 from sqlmodel import Session, col, select
 
+from modelyard.database.clock import now_ms
 from modelyard.database.session import current_ms
-from modelyard.database.tables import ModelVersion, RegisteredModel, public_id
+from modelyard.database.tables import ModelVersion, RegisteredModel, RegisteredModelAlias, metadata, public_id
 from modelyard.errors import LimitReached, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.registry import access, activities
 from modelyard.registry.access import Actor
 from modelyard.registry.origins import copy_of_version, enqueue_copy
+from modelyard.registry.purges import enqueue_purge
 from modelyard.registry.registered_models import find_registered_model, note_change, read_registered_model
 from modelyard.registry.registration import NewVersion, Origin, Remembered
-from modelyard.registry.tags import add_version_tags
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.permissions import Level
 from modelyard.rules.sources import RegisteredVersion
 from modelyard.rules.stages import Stage, check_version_deletable
 from modelyard.rules.texts import check_description
-from modelyard.rules.versions import MAX_VERSION, RegistrationMode, VersionStatus, check_not_pending
+from modelyard.rules.versions import MAX_VERSION, RegistrationMode, VersionStatus, check_not_pending, no_such_version
+
+_models = metadata.tables["registered_models"]
+_versions = metadata.tables["model_versions"]
+_BY_NUMBER = select(ModelVersion).where(
+    col(ModelVersion.model_id) == bindparam("model_id"),
+    col(ModelVersion.version) == bindparam("number"),
+    col(ModelVersion.deleted_at_ms).is_(None),
+)
+_INSERT = insert(_versions).returning(_versions.c.id)
+_INSERT_TAGS = insert(metadata.tables["model_version_tags"])
+_TAKE_NUMBER = (
+    update(_models)
+    .where(_models.c.id == bindparam("row_id"))
+    .values(
+        next_version=_models.c.next_version + 1,
+        updated_at_ms=now_ms(),
+        change_counter=_models.c.change_counter + 1,
+    )
+    .returning(_models.c.next_version - 1, _models.c.updated_at_ms)
+)
 
 
 def create_model_version(
@@ -47,9 +68,7 @@ def create_model_version(
         copy_of_version(session, actor, version, origin)
     else:
         _check_pending_limit(session, max_pending)
-    session.add(version)
-    session.flush()
-    add_version_tags(session, version, wish.tags)
+    _insert(session, version, wish.tags)
     activities.record(session, actor, ActivityType.CREATED_VERSION, model, version, at_ms=version.created_at_ms)
     if not isinstance(origin, Remembered | RegisteredVersion):
         enqueue_copy(session, actor, version, origin, queue=lifecycle.queue)
@@ -58,14 +77,11 @@ def create_model_version(
 
 def find_model_version(session: Session, model: RegisteredModel, number: int) -> ModelVersion:
     """Return the living version `number` of `model`. Raises NotFound."""
-    statement = select(ModelVersion).where(
-        col(ModelVersion.model_id) == model.id,
-        col(ModelVersion.version) == number,
-        col(ModelVersion.deleted_at_ms).is_(None),
-    )
-    version = session.exec(statement).one_or_none() if number <= MAX_VERSION else None
+    # A larger number fits into no column; 0 is no version's either.
+    given = {"model_id": model.id, "number": number if number <= MAX_VERSION else 0}
+    version = session.exec(_BY_NUMBER, params=given).one_or_none()
     if version is None:
-        raise NotFound(f"Model Version (name={model.name}, version={number}) not found.")
+        raise no_such_version(model.name, number)
     return version
 
 
@@ -104,8 +120,12 @@ def update_model_version(session: Session, actor: Actor, name: str, number: int,
     return version
 
 
-def delete_model_version(session: Session, actor: Actor, name: str, number: int, *, lifecycle: Lifecycle) -> None:
-    """Hide a version at once; its number is never given out again.
+def delete_model_version(
+    session: Session, actor: Actor, name: str, number: int, *, lifecycle: Lifecycle, purge_at_once: bool = False
+) -> None:
+    """Hide a version at once, with its aliases gone; its number is never given out again.
+
+    It stays in the trash, unless purged at once.
 
     Raises NotFound, PermissionDenied, InvalidState in Staging and Production and while it is being registered.
     """
@@ -116,32 +136,24 @@ def delete_model_version(session: Session, actor: Actor, name: str, number: int,
     check_not_pending(name, number, VersionStatus(version.status))
     now = current_ms(session)
     lifecycle.cancel_open_jobs(session, [version.id], by=actor.name)
+    session.execute(delete(RegisteredModelAlias).where(col(RegisteredModelAlias.version_id) == version.id))
     version.deleted_at_ms, version.deleted_by = now, actor.name
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.DELETED_VERSION, model, version, at_ms=now)
     session.flush()
-
-
-def status_of(session: Session, version_id: int) -> str | None:
-    """Return a version's status and nothing else: what is asked again and again while a copy runs."""
-    return session.exec(select(ModelVersion.status).where(col(ModelVersion.id) == version_id)).one_or_none()
-
-
-def names_of(session: Session, versions: Sequence[ModelVersion]) -> dict[int, str]:
-    """Return row id of a model -> its name, for the models of these versions."""
-    ids = {version.model_id for version in versions}
-    rows = session.exec(select(RegisteredModel.id, RegisteredModel.name).where(col(RegisteredModel.id).in_(ids)))
-    return dict(rows.all())
+    if purge_at_once:
+        enqueue_purge(session, version, lifecycle, by=actor.name)
 
 
 def _next_version(
     session: Session, actor: Actor, model: RegisteredModel, wish: NewVersion, identity: str
 ) -> ModelVersion:
-    now = current_ms(session)
-    version = ModelVersion(
+    """Take the model's next number, which notes the change, and return a version that is not stored yet."""
+    number, now = session.connection().execute(_TAKE_NUMBER, {"row_id": model.id}).one()
+    return ModelVersion(
         public_id=identity,
         model_id=model.id,
-        version=model.next_version,
+        version=number,
         source=wish.source,
         description=wish.description,
         run_id=wish.run_id,
@@ -152,9 +164,13 @@ def _next_version(
         updated_at_ms=now,
         stage_changed_at_ms=now,
     )
-    model.next_version += 1
-    note_change(model, at_ms=now)
-    return version
+
+
+def _insert(session: Session, version: ModelVersion, tags: Mapping[str, str]) -> None:
+    version.id = session.connection().execute(_INSERT, version.model_dump(exclude={"id"})).scalar_one()
+    if tags:
+        rows = [{"version_id": version.id, "key": key, "value": value} for key, value in tags.items()]
+        session.connection().execute(_INSERT_TAGS, rows)
 
 
 def _check_pending_limit(session: Session, most: int) -> None:

@@ -8,10 +8,12 @@ from modelyard.database.tables import ModelVersion, RegisteredModel
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import access, activities
 from modelyard.registry.access import Actor
+from modelyard.registry.integrity import require_intact
 from modelyard.registry.model_versions import find_model_version
 from modelyard.registry.registered_models import find_registered_model, note_change
+from modelyard.registry.shown import READY
 from modelyard.rules.jobs import JobKind
-from modelyard.rules.stages import Stage, check_archiving
+from modelyard.rules.stages import IN_USE, Stage, check_archiving
 from modelyard.rules.texts import check_description
 from modelyard.rules.versions import VersionStatus, check_ready
 
@@ -38,6 +40,8 @@ def transition_model_version_stage(
     from_stage = Stage(moving.stage)
     access.require_transition(session, actor, model, from_stage=from_stage, to_stage=to)
     check_ready(name, number, VersionStatus(moving.status), "moved to another stage")
+    if to in IN_USE:
+        require_intact(session, name, moving, f"moved to {to}")
 
     now = current_ms(session)
     leaving = _archive_others(session, moving, to, at_ms=now) if archive_existing else []
@@ -61,6 +65,7 @@ def _archive_others(session: Session, moving: ModelVersion, stage: Stage, *, at_
         .where(
             col(ModelVersion.model_id) == moving.model_id,
             col(ModelVersion.stage) == stage,
+            col(ModelVersion.status) == READY,
             col(ModelVersion.id) != moving.id,
             col(ModelVersion.deleted_at_ms).is_(None),
         )

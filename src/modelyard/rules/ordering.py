@@ -42,12 +42,13 @@ def parse_order(
 
     Raises InvalidValue for an unknown key, a repeated one, or a word behind it that is no direction.
     """
-    asked = [_parse_item(item, keys) for item in items]
-    names = [key.name for key in asked]
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise InvalidValue(f"order_by names {sorted(repeated)[0]!r} twice. Name each key once.")
-    order = asked or list(default)
+    asked: dict[str, OrderKey] = {}
+    for item in items:
+        key = _parse_item(item, keys)
+        if key.name in asked:
+            raise InvalidValue(f"order_by names the same key twice, the second time by {item[:100]!r}. Name it once.")
+        asked[key.name] = key
+    order = list(asked.values()) or list(default)
     return order + [tie for tie in ties if tie.name not in {key.name for key in order}]
 
 

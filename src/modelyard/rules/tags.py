@@ -12,6 +12,8 @@ from modelyard.rules.texts import check_length, check_storable
 
 MAX_KEY_CHARACTERS = 250
 MAX_VALUE_CHARACTERS = 100_000
+# Of one create. People set a few, tools some dozens; each is a row that every reader of the object pays for.
+MAX_TAGS = 1000
 
 _KEY = re.compile(r"[/\w.\- :]*")
 
@@ -39,4 +41,6 @@ def merge_tags(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
     for key, value in tags:
         check_tag(key, value)
         merged[key] = value
+    if len(merged) > MAX_TAGS:
+        raise InvalidValue(f"{len(merged)} tags were given at once; at most {MAX_TAGS} are allowed.")
     return merged

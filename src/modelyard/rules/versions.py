@@ -3,7 +3,8 @@
 import re
 from enum import StrEnum
 
-from modelyard.errors import InvalidState, InvalidValue
+from modelyard.errors import InvalidState, InvalidValue, NotFound
+from modelyard.rules.counts import counted
 
 # What the column holds. A larger number is well spelled, and no version's.
 MAX_VERSION = 2**31 - 1
@@ -28,8 +29,13 @@ class RegistrationMode(StrEnum):
 def parse_version(text: str) -> int:
     """Return the version number that `text` writes. Raises InvalidValue unless it is a whole number."""
     if not _NUMBER.fullmatch(text):
-        raise InvalidValue(f"Invalid version {text[:50]!r}; expected a whole number, such as '3'.")
+        raise InvalidValue(f"Invalid version {text[:50]!r}; expected a whole number of at most 18 digits, such as '3'.")
     return int(text)
+
+
+def no_such_version(name: str, version: int) -> NotFound:
+    """Return the error for a number that no living version of the model bears."""
+    return NotFound(f"Model Version (name={name}, version={version}) not found.")
 
 
 def check_ready(name: str, version: int, status: VersionStatus, doing: str) -> None:
@@ -42,3 +48,11 @@ def check_not_pending(name: str, version: int, status: VersionStatus) -> None:
     """Raise InvalidState while a version is being registered: its job would finish on a deleted version."""
     if status is VersionStatus.PENDING:
         raise InvalidState(f"Version {version} of {name!r} is being registered. Delete it when that has ended.")
+
+
+def damaged_message(files: int) -> str:
+    """Return what a version says of itself when so many of its stored files were found damaged."""
+    return (
+        f"Damaged: {counted(files, 'stored file')} cannot be read as registered. "
+        "Repair it from its source, or register the same files again."
+    )

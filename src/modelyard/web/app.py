@@ -53,6 +53,7 @@ def create_site(runtime: Runtime) -> Site:
         allowed_hosts=_allowed_hosts(settings, runtime.public_url),
         on_loopback=settings.on_loopback,
         max_pending_versions=settings.max_pending_versions,
+        trash_ms=runtime.trash_ms,
         sweep_ms=int(settings.sweep_s * 1000),
     )
 

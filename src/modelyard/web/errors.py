@@ -4,9 +4,12 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
+
+# pydantic reads `typing.TypedDict` from Python 3.12 on only.
+from typing_extensions import TypedDict
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from modelyard.database.session import is_outage
@@ -18,6 +21,13 @@ RETRY_AFTER_S: Final = 2
 _TRANSIENT: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 log = structlog.get_logger(__name__)
+
+
+class Refusal(TypedDict):
+    """What is answered when something cannot be done: a code for programs, a sentence for people."""
+
+    error_code: str
+    message: str
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -39,13 +49,19 @@ def _answer_http_exception(error: HTTPException) -> Response:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     match status:
         case HTTPStatus.NOT_FOUND:
-            return _answer_modelyard_error(EndpointNotFound("There is no such endpoint."))
+            return _answer_modelyard_error(EndpointNotFound(f"There is no endpoint {request.path[:200]!r}."))
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            answer = _answer_modelyard_error(MethodNotAllowed("This endpoint does not take this method."))
-            answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            answer = _answer_modelyard_error(
+                MethodNotAllowed(f"{request.path[:200]!r} does not take {request.method}; it takes {allowed}.")
+            )
+            answer.headers["Allow"] = allowed
             return answer
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return _answer_modelyard_error(BodyTooLarge("The request's body is too large for this endpoint."))
+            most = request.max_content_length
+            return _answer_modelyard_error(
+                BodyTooLarge(f"The request's body is too large; at most {most} bytes are taken.")
+            )
         case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return _answer(status, "INVALID_PARAMETER_VALUE", "The file has no such range.")
         case _ if status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -70,7 +86,8 @@ def _answer_bug(error: BaseException) -> Response:
 
 
 def _answer(status: int, error_code: str, message: str) -> Response:
-    answer = json_answer({"error_code": error_code, "message": message}, status)
+    refusal: Refusal = {"error_code": error_code, "message": message}
+    answer = json_answer(refusal, status)
     if status in _TRANSIENT:
         # Without it the plain client waits by its own rule, which begins with no pause at all.
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)

@@ -3,13 +3,15 @@
 A manifest never changes, so what was read once stays right; only a few of the largest are kept.
 """
 
+import hashlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+from modelyard.errors import Damaged
 from modelyard.storage.manifest import ManifestFile, parse_manifest
-from modelyard.storage.store import LocalStore, StoredBlob
+from modelyard.storage.store import Store, StoredBlob
 
 # Files over all kept manifests; one costs about 400 bytes.
 KEPT_FILES = 200_000
@@ -34,13 +36,15 @@ class FileIndex:
 class FileIndexes:
     """The manifests read lately; threads share it."""
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: OrderedDict[str, FileIndex] = OrderedDict()
         self._lock = Lock()
 
     def read(self, manifest: StoredBlob) -> FileIndex:
-        """Return the files that a manifest lists. Raises NotFound when it is not in the store."""
+        """Return the files that a manifest lists. Raises NotFound when it is not in the store, Damaged when it is
+        not what it was.
+        """
         with self._lock:
             found = self._kept.get(manifest.digest)
             if found is not None:
@@ -54,7 +58,10 @@ class FileIndexes:
 
     def _content(self, manifest: StoredBlob) -> bytes:
         with self._store.open_blob(manifest.digest, manifest.gen, manifest.size_bytes) as blob:
-            return b"".join(blob.pieces())
+            content = b"".join(blob.pieces())
+        if hashlib.sha256(content).hexdigest() != manifest.digest:
+            raise Damaged("The list of this version's files is damaged. Verify the version, then repair it.")
+        return content
 
     def _forget_oldest(self) -> None:
         while len(self._kept) > 1 and sum(len(index.files) for index in self._kept.values()) > KEPT_FILES:

@@ -13,7 +13,7 @@ from modelyard.rules.sources import Source
 from modelyard.rules.versions import RegistrationMode
 from modelyard.storage.opening import check_source
 from modelyard.storage.roots import SourceRoots
-from modelyard.storage.store import LocalStore
+from modelyard.storage.store import Store
 from modelyard.web.file_index import FileIndexes
 from modelyard.web.holding import Holding
 from modelyard.web.identity import Identity
@@ -54,7 +54,7 @@ class Site:
     engine: Engine
     lifecycle: Lifecycle
     bell: Bell | None
-    store: LocalStore
+    store: Store
     files: FileIndexes
     sources: SourceRules
     uploads: UploadRules
@@ -65,12 +65,18 @@ class Site:
     allowed_hosts: frozenset[str]
     on_loopback: bool
     max_pending_versions: int
+    trash_ms: int
     sweep_ms: int
 
     @property
     def queue(self) -> JobQueue:
         """Where handlers put work."""
         return self.lifecycle.queue
+
+    @property
+    def purges_at_once(self) -> bool:
+        """Whether this installation keeps nothing that was deleted."""
+        return self.trash_ms == 0
 
 
 def site() -> Site:

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
+from modelyard.database.inserts import insert_or
 from modelyard.database.session import repeat_conflicts, transaction
 from modelyard.database.tables import metadata
 from modelyard.jobs.guards import Claim, hold, lock_registry_rows
-from modelyard.registry.blobs import insert_or
 from modelyard.worker.context import Context, Pulse
 
 versions = metadata.tables["model_versions"]

@@ -12,7 +12,7 @@ from celery import Celery
 
 from modelyard.jobs.sweep import Broker, Sweep
 from modelyard.worker.beliefs import Beliefs, ZombieWatch
-from modelyard.worker.chores import Cleaning, Presence
+from modelyard.worker.chores import Cleaning, Counting, Presence
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.tasks import register_tasks
@@ -58,6 +58,7 @@ class Assembly:
                 ZombieWatch(context.engine, self.beliefs, pids, lease_s=context.lifecycle.lease_ms / 1000),
                 Cleaning(context),
             ],
+            last_chores=[Counting(context)],
         )
         # Said at once, so that nobody is told for a whole period that there is no worker.
         sweep.chores[0]()

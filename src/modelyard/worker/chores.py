@@ -3,6 +3,7 @@
 import os
 import socket
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy import delete, select
@@ -10,12 +11,16 @@ from sqlmodel import Session
 
 from modelyard import __version__
 from modelyard.database.clock import now_ms
-from modelyard.database.session import reading, transaction
+from modelyard.database.inserts import insert_or
+from modelyard.database.session import reading, repeat_conflicts, transaction
 from modelyard.database.tables import metadata
+from modelyard.jobs import schedules
+from modelyard.jobs.counters import BATCH, ENDED, fold_attempts
 from modelyard.jobs.guards import jobs
-from modelyard.registry import blobs
+from modelyard.registry import blobs, purges
+from modelyard.registry.purges import DuePurge
 from modelyard.rules.jobs import JobStatus
-from modelyard.storage.store import LocalStore, Staging
+from modelyard.storage.store import Staging
 from modelyard.worker.context import Context
 
 log = structlog.get_logger(__name__)
@@ -26,6 +31,9 @@ idempotency_keys = metadata.tables["idempotency_keys"]
 DAY_S = 24 * 3600
 DAY_MS = DAY_S * 1000
 HOUR_MS = DAY_MS // 24
+_COUNTED_BATCHES = 10
+# The next round finds the others; a sweep has more to do.
+PURGES_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +58,33 @@ class Presence:
             "seen_at_ms": now_ms(),
         }
         with transaction(self.context.engine) as session:
-            upsert = blobs.insert_or(session, workers).values(row)
+            upsert = insert_or(session, workers).values(row)
             session.execute(upsert.on_conflict_do_update(index_elements=["name"], set_={"seen_at_ms": now_ms()}))
             session.execute(delete(workers).where(workers.c.seen_at_ms < now_ms() - HOUR_MS))
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A chore: adds what ended attempts tell to the counters of `/metrics`, which need not read them all then."""
+
+    context: Context
+
+    def __call__(self) -> None:
+        """Count up to a few batches; what is left waits for the next round."""
+        for _ in range(_COUNTED_BATCHES):
+            if repeat_conflicts(self._count_batch) < BATCH:
+                return
+
+    def _count_batch(self) -> int:
+        with transaction(self.context.engine) as session:
+            return fold_attempts(session, ENDED)
+
+
 @dataclass(slots=True)
 class Cleaning:
-    """A chore: every `every` rounds removes old idempotency keys, expired uploads and staging without an owner."""
+    """A chore: every `every` rounds removes old idempotency keys, expired uploads and staging without an owner, and
+    has what lay in the trash long enough purged.
+    """
 
     context: Context
     every: int = 12
@@ -72,6 +99,20 @@ class Cleaning:
             session.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at_ms < now_ms() - DAY_MS))
             blobs.expire_uploads(session)
         remove_lost_staging(self.context)
+        enqueue_due_purges(self.context)
+
+
+def enqueue_due_purges(context: Context) -> int:
+    """Enqueue the purge of what lay in the trash long enough, each in a transaction of its own; return how many."""
+    trash_ms = context.trash_ms
+    with reading(context.engine) as session:
+        due = purges.due_purges(session, trash_ms=trash_ms, limit=PURGES_AT_ONCE)
+
+    def enqueue(one: DuePurge) -> bool:
+        with transaction(context.engine) as session:
+            return purges.enqueue_due_purge(session, one, context.lifecycle, trash_ms=trash_ms, by=schedules.ACTOR)
+
+    return sum(repeat_conflicts(partial(enqueue, one)) for one in due)
 
 
 def remove_lost_staging(context: Context) -> list[str]:
@@ -80,14 +121,13 @@ def remove_lost_staging(context: Context) -> list[str]:
     The folders are listed first and the database is asked then: a folder made in between is not judged by an older
     answer.
     """
-    store: LocalStore = context.store
-    staging = store.list_staging()
+    staging = context.store.list_staging()
     if not staging:
         return []
     with reading(context.engine) as session:
         lost = [folder.name for folder in staging if not _is_owned(session, folder)]
     for name in lost:
-        store.remove_staging(name)
+        context.store.remove_staging(name)
         log.info("removed a staging folder that nobody owns", folder=name)
     return lost
 

@@ -14,13 +14,18 @@ from sqlalchemy.exc import DBAPIError
 from modelyard.database.session import is_outage
 from modelyard.errors import CancelRequested, ClaimLost, Released, TimeLimitReached
 from modelyard.jobs.attempts import LogLine
+from modelyard.jobs.counters import count
 from modelyard.jobs.guards import Claim
 from modelyard.jobs.lifecycle import Lifecycle
+from modelyard.rules.figures import COPIED_BYTES
 from modelyard.worker.drain import DrainFlag
+from modelyard.worker.meter import Meter
 
 log = structlog.get_logger(__name__)
 
 _PROGRESS_S = 1.0
+# A copy of hours that is counted at its end only would be a peak that never was.
+_COUNT_S = 10.0
 # A worker that cannot renew stops by itself while the lease still holds.
 _STOP_AT = 0.8
 
@@ -38,9 +43,11 @@ class Heart:
     stall_s: float
     claimed_s: float
     time_limit_s: float = float("inf")
+    meter: Meter = field(default_factory=Meter)
+    progress: dict[str, Any] = field(default_factory=dict)
     _renewed_s: float = field(init=False)
     _moved_s: float = field(init=False)
-    _progress: dict[str, Any] = field(default_factory=dict)
+    _counted_s: float = field(default_factory=time.monotonic)
     _said: deque[LogLine] = field(default_factory=deque)
     _fresh: bool = False
     _lost: bool = False
@@ -75,14 +82,31 @@ class Heart:
             said.append(self._said.popleft())
         return said
 
-    def __call__(self, **progress: Any) -> None:
+    def count_copied(self) -> None:
+        """Add what was copied since the last time to the figures of `/metrics`."""
+        self._counted_s = time.monotonic()
+        copied = self.meter.take_uncounted()
+        if not copied:
+            return
+        try:
+            count(self.lifecycle.engine, {(COPIED_BYTES, self.claim.kind): copied})
+        except DBAPIError as error:
+            if not is_outage(error):
+                raise
+            self.meter.put_back(copied)
+            log.warning("copied bytes could not be counted yet", job_id=self.claim.job_id, reason=str(error.orig))
+
+    def __call__(self, *, copied_bytes: int | None = None, **progress: Any) -> None:
         """Say that the work moves; `progress` are columns of `jobs` (step, items_done, bytes_total, ...).
 
+        `copied_bytes` is what this attempt has copied, without what it found stored: the speed is told from it.
         Raises ClaimLost, CancelRequested, Released or TimeLimitReached when the work must stop here.
         """
         self._moved_s = time.monotonic()
-        if progress and progress != self._progress:
-            self._progress = progress
+        if copied_bytes is not None:
+            self.meter.note(copied_bytes)
+        if progress and progress != self.progress:
+            self.progress = progress
             self._fresh = True
         if self._lost or self._too_old():
             raise ClaimLost(self.claim.job_id, self.claim.attempt)
@@ -92,6 +116,9 @@ class Heart:
             raise Released
         if time.monotonic() - self.claimed_s > self.time_limit_s:
             raise TimeLimitReached(f"The job took longer than {self.time_limit_s:.0f} s, the limit of its kind.")
+        # Not by the thread that beats: behind busy writers a statement may wait for as long as a lease.
+        if time.monotonic() - self._counted_s >= _COUNT_S:
+            self.count_copied()
 
     def _too_old(self) -> bool:
         return time.monotonic() - self._renewed_s > _STOP_AT * self.lifecycle.lease_ms / 1000
@@ -111,7 +138,8 @@ class Heart:
         self._fresh = False
         said = self.unwritten()
         try:
-            self._cancelled = self.lifecycle.heartbeat(self.claim, self._progress, said)
+            progress = self.progress | {"bytes_per_s": self.meter.read()}
+            self._cancelled = self.lifecycle.heartbeat(self.claim, progress, said)
         except ClaimLost:
             self._lost = True
             return False

@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
+from modelyard.database.inserts import insert_or
 from modelyard.database.session import repeat_conflicts, transaction
 from modelyard.database.tables import metadata
 from modelyard.jobs.guards import Claim, hold
 from modelyard.registry import blobs
 from modelyard.storage.copying import KnownFile, StoredFile
-from modelyard.storage.ingest import BlobPlacement
+from modelyard.storage.store import BlobPlacement
 from modelyard.storage.tree import FileEntry
 from modelyard.worker.context import Context
 
@@ -98,7 +99,7 @@ class JobLedger:
         ]
         if not rows:
             return
-        upsert = blobs.insert_or(session, job_files)
+        upsert = insert_or(session, job_files)
         changed = {name: upsert.excluded[name] for name in rows[0] if name not in ("job_id", "path")}
         upsert = upsert.on_conflict_do_update(index_elements=["job_id", "path"], set_=changed)
         session.connection().execute(upsert, rows)

@@ -124,7 +124,11 @@ def _open_context(settings: Settings, flag: DrainFlag) -> tuple[Context, Bell]:
         drain=flag,
         stall_s=settings.stall_s,
         trust_ms=runtime.trust_ms,
+        owner=runtime.owner,
         job_days=settings.job_days,
+        trash_ms=runtime.trash_ms,
+        grace_ms=runtime.grace_ms,
+        verify_bytes_per_s=settings.verify_bytes_per_s,
     )
     return context, runtime.bell
 

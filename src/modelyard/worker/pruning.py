@@ -9,12 +9,12 @@ from sqlmodel import Session
 from modelyard.database.clock import now_ms
 from modelyard.database.session import repeat_conflicts, transaction
 from modelyard.database.tables import metadata
+from modelyard.jobs.attempts import attempts, job_log
+from modelyard.jobs.counters import fold_attempts
 from modelyard.jobs.guards import Claim, hold, jobs
 from modelyard.rules.jobs import JobStatus
 from modelyard.worker.context import Context, Pulse
 
-attempts = metadata.tables["job_attempts"]
-job_log = metadata.tables["job_log"]
 job_files = metadata.tables["job_files"]
 versions = metadata.tables["model_versions"]
 
@@ -48,6 +48,9 @@ def _may_go(context: Context) -> ColumnElement[bool]:
 
 def _remove(session: Session, context: Context, job_ids: list[int]) -> int:
     """Delete those of the jobs that may still go, with their history; return how many."""
+    # What these attempts tell stays counted.
+    while fold_attempts(session, attempts.c.job_id.in_(job_ids)):
+        pass
     # Asked again: somebody may have retried one since the list was made.
     gone = session.execute(delete(jobs).where(jobs.c.id.in_(job_ids), _may_go(context)).returning(jobs.c.id))
     removed = list(gone.scalars())

@@ -13,8 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from modelyard.database.session import is_outage
 from modelyard.errors import CancelRequested, ClaimLost, ModelyardError, Released, TemporaryFailure
+from modelyard.jobs.counters import count
 from modelyard.jobs.guards import Claim
 from modelyard.jobs.lifecycle import outcome_of
+from modelyard.rules.figures import LOST_CLAIMS
 from modelyard.rules.jobs import FINAL, RULES, JobKind, JobStatus, backoff_s, check_arguments
 from modelyard.worker.beliefs import Beliefs
 from modelyard.worker.context import Context, Work
@@ -43,9 +45,12 @@ def run(context: Context, work: Work, job_id: int, beliefs: Beliefs | None = Non
     with structlog.contextvars.bound_contextvars(job_id=job_id, kind=claim.kind, attempt=claim.attempt):
         if beliefs is not None:
             beliefs.hold(claim)
+        heart = _heart(context, claim, claimed_s)
         try:
-            end = _do(context, work, claim, claimed_s)
+            end = _do(context, work, claim, heart)
             status = _record(context, claim, end, claimed_s) if end is not None else None
+            # After the outcome, which somebody waits for.
+            heart.count_copied()
         finally:
             if beliefs is not None:
                 beliefs.drop()
@@ -56,22 +61,25 @@ def run(context: Context, work: Work, job_id: int, beliefs: Beliefs | None = Non
 
 
 def new_owner() -> str:
-    """Return a name for one claim: host, process and something never used before."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex}"
+    """Return a name for one claim: host, this child, the worker's main process, and something never used before."""
+    return f"{socket.gethostname()}:{os.getpid()}:{os.getppid()}:{uuid4().hex}"
 
 
-def _do(context: Context, work: Work, claim: Claim, claimed_s: float) -> End | None:
+def _heart(context: Context, claim: Claim, claimed_s: float) -> Heart:
+    limit_s = RULES[JobKind(claim.kind)].time_limit_s
+    return Heart(context.lifecycle, claim, context.drain, context.stall_s, claimed_s, limit_s)
+
+
+def _do(context: Context, work: Work, claim: Claim, heart: Heart) -> End | None:
     """Do the work; return how to record its outcome, None when nothing may be recorded."""
     lifecycle = context.lifecycle
-    kind = JobKind(claim.kind)
-    heart = Heart(lifecycle, claim, context.drain, context.stall_s, claimed_s, RULES[kind].time_limit_s)
     try:
-        check_arguments(kind, claim.arguments)
+        check_arguments(JobKind(claim.kind), claim.arguments)
         with heart:
             heart()
             result = work(context, claim, heart)
     except ClaimLost:
-        log.warning("the claim is lost; somebody else runs this job")
+        _note_lost_claim(context, claim, "the claim is lost; somebody else runs this job")
         return None
     except Released:
         return partial(lifecycle.release, claim, heart.unwritten())
@@ -93,7 +101,7 @@ def _do(context: Context, work: Work, claim: Claim, claimed_s: float) -> End | N
         raise
     except Exception:  # noqa: BLE001 - the one place that must record an outcome for whatever was raised.
         return _bug(context, claim, heart)
-    return partial(lifecycle.finish, claim, result, heart.unwritten())
+    return partial(lifecycle.finish, claim, result, heart.unwritten(), heart.progress)
 
 
 def _release_and_go(context: Context, claim: Claim, heart: Heart) -> None:
@@ -144,6 +152,17 @@ def _record(context: Context, claim: Claim, end: End, claimed_s: float) -> JobSt
 def _seen(context: Context, claim: Claim) -> JobStatus | None:
     status = outcome_of(context.engine, claim)
     if status not in FINAL:
-        log.warning("the claim was lost before the outcome was written")
+        _note_lost_claim(context, claim, "the claim was lost before the outcome was written")
         return None
     return status
+
+
+def _note_lost_claim(context: Context, claim: Claim, event: str) -> None:
+    log.warning(event)
+    try:
+        count(context.engine, {(LOST_CLAIMS, claim.kind): 1})
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        # Often it is lost for that very reason.
+        log.warning("a lost claim could not be counted", reason=str(error.orig))

@@ -14,10 +14,14 @@ from modelyard.rules.jobs import RULES, JobKind, task_name
 from modelyard.worker import runner
 from modelyard.worker.archival import archive_versions
 from modelyard.worker.beliefs import Beliefs
+from modelyard.worker.collecting import collect
 from modelyard.worker.context import Context, Pulse, Work
 from modelyard.worker.probe import probe
 from modelyard.worker.pruning import prune_jobs
+from modelyard.worker.purging import purge_model, purge_version
 from modelyard.worker.registration import register_version
+from modelyard.worker.repair import repair_version
+from modelyard.worker.verification import verify_store, verify_version
 
 # The heartbeat ends a job at its limit in an orderly way; Celery kills a child that did not come to that.
 HARD_LIMIT_AFTER_S = 60
@@ -25,6 +29,12 @@ HARD_LIMIT_AFTER_S = 60
 WORK: dict[JobKind, Work] = {
     JobKind.REGISTER_VERSION: register_version,
     JobKind.ARCHIVE_VERSIONS: archive_versions,
+    JobKind.VERIFY_VERSION: verify_version,
+    JobKind.VERIFY_STORE: verify_store,
+    JobKind.REPAIR_VERSION: repair_version,
+    JobKind.PURGE_VERSION: purge_version,
+    JobKind.PURGE_MODEL: purge_model,
+    JobKind.COLLECT: collect,
     JobKind.PRUNE_JOBS: prune_jobs,
     JobKind.PROBE: probe,
 }

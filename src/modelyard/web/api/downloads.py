@@ -8,11 +8,12 @@ from urllib.parse import quote
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.database.session import reading, transaction
+from modelyard.database.session import autocommit, reading, transaction
 from modelyard.database.tables import ModelVersion
-from modelyard.errors import InvalidState, NotFound, PermissionDenied
-from modelyard.registry import model_versions as registry
-from modelyard.registry.downloads import ManagedFiles, is_unnoted, managed_files, note_download
+from modelyard.errors import Damaged, InvalidState, NotFound, PermissionDenied
+from modelyard.registry import queries
+from modelyard.registry.downloads import ManagedFiles, managed_files, note_download
+from modelyard.registry.queries import Location
 from modelyard.rules.artifact_paths import check_artifact_path
 from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
 from modelyard.web.api.answers import Json
@@ -40,22 +41,20 @@ class VersionPath(NamedVersion):
 def get_download_uri() -> Json:
     """Say where the files lie: an absolute address of ours, or the source of what is registered by reference."""
     asked = arguments(NamedVersion)
-    with reading(site().engine) as session:
-        model, version = registry.read_model_version(session, current_actor(), asked.name, asked.number)
-        check_ready(model.name, version.version, VersionStatus(version.status), "downloaded")
-        unnoted = is_unnoted(session, version)
-    if unnoted:
-        _note_download(version)
-    return {"artifact_uri": _artifact_uri(version)}
+    with autocommit(site().engine) as connection:
+        location = queries.location_of_version(connection, current_actor(), asked.name, asked.number)
+    check_ready(asked.name, asked.number, VersionStatus(location.status), "downloaded")
+    _note_download(location)
+    return {"artifact_uri": _artifact_uri(location)}
 
 
 def list_artifacts() -> Json:
     """List a folder, with paths from the version's root; a file is listed as itself."""
     asked = arguments(VersionPath)
     path = check_artifact_path(asked.path)
-    version, files = _find_files(asked)
+    location, files = _find_files(asked)
     index = read_index(files)
-    answer: Json = {"root_uri": _artifact_uri(version)}
+    answer: Json = {"root_uri": _artifact_uri(location)}
     if path in index.files:
         return answer | {"files": [{"path": path, "is_dir": False, "file_size": index.files[path].size_bytes}]}
     entries = index.folders.get(path)
@@ -73,12 +72,12 @@ def get_signed_download_uri() -> Json:
     """
     asked = arguments(VersionPath)
     try:
-        version, files = _find_files(asked)
+        location, files = _find_files(asked)
         path = check_artifact_path(asked.path)
         file = read_index(files).files.get(path)
-    except (NotFound, InvalidState, PermissionDenied):
-        version, file = None, None
-    version_id = version.public_id if version else _NOTHING[:32]
+    except (NotFound, InvalidState, Damaged, PermissionDenied):
+        location, file = None, None
+    version_id = location.public_id if location else _NOTHING[:32]
     link = FileLink(version_id, file.digest if file else _NOTHING, current_actor().name)
     address = f"{site().public_url}{SIGNED_FILES}/{version_id}?sig={quote(site().signer.sign_link(link))}"
     return {"signed_uri": address, "headers": []}
@@ -91,25 +90,26 @@ def entry_json(path: str, size_bytes: int | None) -> Json:
     return {"path": path, "is_dir": False, "file_size": size_bytes}
 
 
-def _find_files(asked: NamedVersion) -> tuple[ModelVersion, ManagedFiles]:
+def _find_files(asked: NamedVersion) -> tuple[Location, ManagedFiles]:
     with reading(site().engine) as session:
-        model, version = registry.read_model_version(session, current_actor(), asked.name, asked.number)
-        files, unnoted = managed_files(session, model.name, version), is_unnoted(session, version)
-    if unnoted:
-        _note_download(version)
-    return version, files
+        location = queries.location_of_version(session.connection(), current_actor(), asked.name, asked.number)
+        files = managed_files(session, asked.name, session.get_one(ModelVersion, location.id))
+    _note_download(location)
+    return location, files
 
 
-def _note_download(version: ModelVersion) -> None:
+def _note_download(location: Location) -> None:
     """Write down when a version was last fetched. Whoever fetches does not care, so a failure is only logged."""
+    if not location.unnoted:
+        return
     try:
         with transaction(site().engine) as session:
-            note_download(session, version.id)
+            note_download(session, location.id)
     except SQLAlchemyError as error:
         log.warning("the time of a download was not noted", reason=str(error).splitlines()[0])
 
 
-def _artifact_uri(version: ModelVersion) -> str:
-    if version.registration_mode == RegistrationMode.REFERENCE:
-        return version.source
-    return f"{site().public_url}{ARTIFACTS}/{VERSIONS_FOLDER}/{version.public_id}"
+def _artifact_uri(location: Location) -> str:
+    if location.registration_mode == RegistrationMode.REFERENCE:
+        return location.source
+    return f"{site().public_url}{ARTIFACTS}/{VERSIONS_FOLDER}/{location.public_id}"

@@ -6,9 +6,10 @@ from modelyard.database.session import reading
 from modelyard.errors import NotFound
 from modelyard.registry.access import Actor
 from modelyard.registry.downloads import ManagedFiles, find_blob, managed_files
-from modelyard.registry.model_versions import version_of_id
+from modelyard.registry.model_versions import read_model_version, version_of_id
 from modelyard.storage.store import StoredBlob
 from modelyard.web.file_index import FileIndex
+from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 
 VERSIONS_FOLDER = "versions"
@@ -21,6 +22,13 @@ def find_version_files(actor: Actor, version_id: str) -> ManagedFiles:
         raise NotFound("There is no such model version.")
     with reading(site().engine) as session:
         model, version = version_of_id(session, actor, version_id)
+        return managed_files(session, model.name, version)
+
+
+def managed_files_of(name: str, number: int) -> ManagedFiles:
+    """Return the files of a version by its model's name. Raises NotFound, PermissionDenied, InvalidState, Damaged."""
+    with reading(site().engine) as session:
+        model, version = read_model_version(session, current_actor(), name, number)
         return managed_files(session, model.name, version)
 
 

@@ -1,0 +1,123 @@
+"""Asking for a version's, a model's or the store's bytes to be verified, a version to be repaired, a store collected.
+
+Each is a job; whoever asks for one that is open already is given that one.
+"""
+
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from modelyard.database.tables import Job, ModelVersion, RegisteredModel
+from modelyard.errors import InvalidState, SourceRefused
+from modelyard.jobs.queue import JobQueue
+from modelyard.registry import access
+from modelyard.registry.access import Actor
+from modelyard.registry.integrity import integrity_of
+from modelyard.registry.model_versions import find_model_version
+from modelyard.registry.progress import model_subject, subject_of
+from modelyard.registry.registered_models import find_registered_model
+from modelyard.rules.jobs import OPEN, JobKind
+from modelyard.rules.permissions import Level
+from modelyard.rules.sources import RegisteredVersion, Source, Upload
+from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
+
+STORE = "store"
+
+
+def verify_version(session: Session, actor: Actor, name: str, number: int, *, queue: JobQueue) -> Job:
+    """Have the stored files of a version read again.
+
+    Raises NotFound, PermissionDenied, InvalidState for a version without stored files.
+    """
+    model, version, _manifest = _find_stored(session, actor, name, number, "verified")
+    return _open_or_new(
+        session,
+        JobKind.VERIFY_VERSION,
+        subject_of(version),
+        queue,
+        requested_by=actor.name,
+        model_id=model.id,
+        version_id=version.id,
+    )
+
+
+def verify_model(session: Session, actor: Actor, name: str, *, queue: JobQueue) -> Job:
+    """Have the stored files of all of a model's versions read again, each once however many versions share it.
+
+    Raises NotFound, PermissionDenied.
+    """
+    model = find_registered_model(session, name, lock=True)
+    access.require(session, actor, model, Level.CAN_EDIT)
+    subject = f"verify:{model_subject(model.public_id)}"
+    return _open_or_new(session, JobKind.VERIFY_STORE, subject, queue, requested_by=actor.name, model_id=model.id)
+
+
+def verify_store(session: Session, actor: Actor, *, queue: JobQueue) -> Job:
+    """Have everything that any version uses read again. Raises PermissionDenied."""
+    access.require_admin(actor, "verify the whole store")
+    return _open_or_new(session, JobKind.VERIFY_STORE, f"verify:{STORE}", queue, requested_by=actor.name)
+
+
+def repair_version(session: Session, actor: Actor, name: str, number: int, source: str, *, queue: JobQueue) -> Job:
+    """Have the damaged files of a version copied again from `source`, which the caller has vetted.
+
+    Raises NotFound, PermissionDenied, InvalidState when nothing is known to be damaged.
+    """
+    model, version, manifest = _find_stored(session, actor, name, number, "repaired")
+    if not integrity_of(session, manifest).damaged:
+        raise InvalidState(f"Nothing of version {number} of {name!r} is known to be damaged. Verify it first.")
+    return _open_or_new(
+        session,
+        JobKind.REPAIR_VERSION,
+        subject_of(version),
+        queue,
+        requested_by=actor.name,
+        arguments={"source": source},
+        model_id=model.id,
+        version_id=version.id,
+    )
+
+
+def collect(session: Session, actor: Actor, *, dry_run: bool, queue: JobQueue) -> Job:
+    """Have the bytes removed that nobody refers to, or with `dry_run` only counted. Raises PermissionDenied."""
+    access.require_admin(actor, "collect what nobody refers to")
+    if dry_run:
+        arguments = {"dry_run": True}
+        return queue.enqueue(session, JobKind.COLLECT, requested_by=actor.name, arguments=arguments)
+    return _open_or_new(session, JobKind.COLLECT, f"collect:{STORE}", queue, requested_by=actor.name)
+
+
+def check_repairs(source: Source) -> None:
+    """Raise SourceRefused for what a version was registered from but holds no bytes of its own."""
+    if isinstance(source, RegisteredVersion | Upload):
+        where = "the upload area" if isinstance(source, Upload) else "another version, which shares its bytes"
+        raise SourceRefused(
+            f"This version came from {where}. Give a `source` that holds the same files, or register them again."
+        )
+
+
+def stored_manifest(name: str, version: ModelVersion, doing: str) -> str:
+    """Return the manifest of a version with stored files. Raises InvalidState; `doing` says what it is wanted for."""
+    check_ready(name, version.version, VersionStatus(version.status), doing)
+    if version.registration_mode == RegistrationMode.REFERENCE or version.manifest_digest is None:
+        raise InvalidState(
+            f"Version {version.version} of {name!r} was registered by reference: its files are not kept here and "
+            f"cannot be {doing}."
+        )
+    return version.manifest_digest
+
+
+def _find_stored(
+    session: Session, actor: Actor, name: str, number: int, doing: str
+) -> tuple[RegisteredModel, ModelVersion, str]:
+    model = find_registered_model(session, name, lock=True)
+    access.require(session, actor, model, Level.CAN_EDIT)
+    version = find_model_version(session, model, number)
+    return model, version, stored_manifest(name, version, doing)
+
+
+def _open_or_new(session: Session, kind: JobKind, subject: str, queue: JobQueue, **options: Any) -> Job:
+    """Return the open job of this kind and subject, or a new one. The caller has locked the model's row, if any."""
+    open_one = select(Job).where(col(Job.subject) == subject, col(Job.kind) == kind, col(Job.status).in_(OPEN))
+    job = session.exec(open_one.order_by(col(Job.id))).first()
+    return job or queue.enqueue(session, kind, subject=subject, **options)
