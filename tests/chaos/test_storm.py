@@ -1,5 +1,7 @@
 """Short storms: nothing is lost, doubled, stuck or wrong, and without the sweep that would show."""
 
+import shutil
+
 import pytest
 
 from tests.chaos.report import print_outcome
@@ -26,5 +28,6 @@ def test_nothing_is_lost_in_a_storm(database):
 def test_without_the_sweep_jobs_are_stuck(database):
     outcome = Storm(database, seed=1, seconds=SECONDS, sweep=False, drain_s=CONTROL_DRAIN_S).run()
 
-    print_outcome(outcome)
+    # What is expected here needs no logs to be understood.
+    shutil.rmtree(outcome.folder)
     assert outcome.verdict.stuck

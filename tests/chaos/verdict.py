@@ -21,7 +21,10 @@ from tests.chaos.invariants import find_breaches
 attempts = metadata.tables["job_attempts"]
 
 # What may stand in no log, whatever fails around a process.
-_DEFECTS: Final = re.compile(r"a defect of Modelyard|failed by a bug|Exception in thread|cannot start")
+_DEFECTS: Final = re.compile(
+    r"a defect of Modelyard|failed by a bug|Exception in thread|cannot start"
+    r"|a step of the sweep failed|the sweep has ended"
+)
 
 
 @dataclass

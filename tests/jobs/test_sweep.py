@@ -239,6 +239,29 @@ def test_a_chore_that_fails_ends_no_round(job_house, broker, error):
     assert waiting in broker.rung
 
 
+class Deadlock(Exception):
+    """What PostgreSQL raises when two transactions wait for each other."""
+
+    sqlstate = "40P01"
+
+
+def test_a_deadlock_costs_no_round(job_house, broker):
+    chores: list[int] = []
+
+    def chore() -> None:
+        chores.append(1)
+        if len(chores) == 1:
+            raise OperationalError("DELETE", {}, Deadlock())
+
+    claim = job_house.claimed()
+    job_house.pass_time(2 * LEASE_MS)
+
+    Sweep(job_house.lifecycle, broker, period_s=5, chores=[chore]).round()
+
+    assert len(chores) == 2
+    assert job_house.row(claim.job_id).status == "QUEUED"
+
+
 def test_a_busy_queue_hides_no_job_of_another(job_house, broker):
     queue = job_house.lifecycle.queue
     with transaction(job_house.engine) as session:

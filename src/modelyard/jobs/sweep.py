@@ -16,7 +16,7 @@ from sqlalchemy import case, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from modelyard.database.clock import now_ms
-from modelyard.database.session import autocommit, is_outage
+from modelyard.database.session import autocommit, is_outage, repeat_conflicts
 from modelyard.errors import ModelyardError
 from modelyard.jobs.counters import count
 from modelyard.jobs.guards import CLAIM_COLUMNS, KNOWN_KINDS, Claim, claim_of, claimable, jobs
@@ -154,7 +154,7 @@ class Sweep:
 def _try(step: Callable[[], int | None]) -> int | None:
     """Do one step of a round; a failure of its own is logged and costs that step, an outage is everybody's."""
     try:
-        return step()
+        return repeat_conflicts(step)
     except _FAILURES as error:
         if is_outage(error):
             raise
