@@ -110,7 +110,7 @@ ENQUEUING = [
     Fault(
         "schedule: the slot is not asked for",
         "jobs/schedules.py",
-        "                schedules.c.next_at_ms == row.next_at_ms,\n",
+        "            schedules.c.next_at_ms == row.next_at_ms,\n",
         "",
         ("tests/jobs/test_slots.py",),
     ),
@@ -120,8 +120,8 @@ ENDS = [
     Fault(
         "end: the effect has a transaction of its own",
         LIFECYCLE,
-        '            self._end(session, claim, JobStatus.SUCCEEDED, None, "", said)\n',
-        '            self._end(session, claim, JobStatus.SUCCEEDED, None, "", said)\n'
+        '            self._end(session, claim, JobStatus.SUCCEEDED, None, "", said, progress)\n',
+        '            self._end(session, claim, JobStatus.SUCCEEDED, None, "", said, progress)\n'
         "        with transaction(self.engine) as session:\n",
         REGISTRY,
     ),
@@ -263,7 +263,7 @@ SWEEPING = [
         "values(wake_at_ms=now_ms(),",
         SWEEPS,
     ),
-    Fault("sweep: judges others when it was starved", SWEEP, "if rested and time", "if time", SWEEPS),
+    Fault("sweep: judges others when it was starved", SWEEP, "may_judge = rested and time", "may_judge = time", SWEEPS),
     Fault(
         "sweep: one bad row ends it",
         SWEEP,
@@ -317,7 +317,11 @@ RUNNING = [
         RUNS,
     ),
     Fault(
-        "work: wrong arguments are not looked at", RUNNER, "        check_arguments(kind, claim.arguments)\n", "", RUNS
+        "work: wrong arguments are not looked at",
+        RUNNER,
+        "        check_arguments(JobKind(claim.kind), claim.arguments)\n",
+        "",
+        RUNS,
     ),
 ]
 
