@@ -1,5 +1,6 @@
 """A yard that answers over HTTP, and the command line that asks it."""
 
+import socket
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tests.servers import free_port
 from tests.web.yards import Yard
 
 WIDTH = "140"
+CALL_S = 20
 
 
 @dataclass
@@ -56,6 +58,12 @@ class ServedYard:
             self._thread.join()
             self._server.server_close()
         self._server = self._thread = None
+
+    def hang_up(self) -> None:
+        """While it is stopped, hang up on the next client that calls; wait for one."""
+        with socket.create_server(("127.0.0.1", self.port)) as door:
+            door.settimeout(CALL_S)
+            door.accept()[0].close()
 
     @property
     def url(self) -> str:

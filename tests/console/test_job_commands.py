@@ -210,6 +210,7 @@ def test_waiting_goes_on_through_a_restart_of_the_server(served, job_id):
     waiter.start()
     wait_until(lambda: served.requests > 1, what="the second look")
     served.stop()
+    served.hang_up()
     served.yard.work()
     served.start()
     waiter.join()

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, update
 
 from modelyard.database.session import autocommit, transaction
 from modelyard.jobs.guards import jobs
-from modelyard.jobs.schedules import _fire, fire_due, schedules
+from modelyard.jobs.schedules import _fire, fire_due, rule_of, schedules
 from modelyard.rules.jobs import JobKind
 from tests.jobs.conftest import Jobs
 from tests.stopped_clock import START_MS, StoppedClock
@@ -57,7 +57,7 @@ def test_a_sweep_that_saw_a_slot_before_it_was_fired_and_done_fires_nothing(job_
     fire_due(job_house.engine, queue)
     job_house.lifecycle.finish(job_house.claimed(1), None)
 
-    assert _fire(job_house.engine, queue, row) == 0
+    assert _fire(job_house.engine, queue, row, rule_of(row)) == 0
 
     assert len(fired(job_house)) == 1
 
@@ -67,7 +67,7 @@ def test_a_schedule_that_was_edited_meanwhile_is_not_fired_as_it_was(job_house, 
     with transaction(job_house.engine) as session:
         session.execute(update(schedules).values(**change))
 
-    assert _fire(job_house.engine, job_house.lifecycle.queue, row) == 0
+    assert _fire(job_house.engine, job_house.lifecycle.queue, row, rule_of(row)) == 0
 
     assert (fired(job_house), seen(job_house).next_at_ms) == ([], LONG_AGO_MS)
 
