@@ -12,8 +12,8 @@ NEWER := python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test test-more prove mutants chaos lint format lock clean bench bench-mlflow prepared dev \
-	clients old-clients
+.PHONY: help install up demo test test-more prove mutants chaos chaos-store lint format lock clean bench bench-mlflow \
+	prepared dev clients old-clients
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ mutants: dev  ## plant faults in copies of the source: the tests must kill each 
 
 chaos: dev  ## blow a storm of faults over real processes for 60 s on each database (CHAOS="--seed 2 --seconds 30")
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+chaos-store: dev  ## race and kill processes over a store on both databases, then look at every byte (10 minutes)
+	@$(BIN)/python -m tests.store_chaos
 
 lint: dev  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check .
