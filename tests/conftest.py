@@ -5,6 +5,7 @@ of its own by copying one that was migrated once, which takes milliseconds.
 """
 
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,14 @@ from tests.servers import PostgreSQL, Valkey
 from tests.systems import System
 
 BOTH_DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_configure() -> None:
+    """Let what tests start hear Ctrl-C, which a shell that runs the suite in the background has it ignore."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
 
 # Each change is held against the same few histories; `make prove` draws many new ones (`--hypothesis-profile=prove`).
 _SLOW = settings(deadline=None, stateful_step_count=40, suppress_health_check=list(HealthCheck), print_blob=True)

@@ -29,7 +29,7 @@ from modelyard.worker.fence import Answer, fenced, looked_up
 log = structlog.get_logger(__name__)
 
 # So many blobs are marked, removed and marked gone together. Each is a statement of its own in the transaction.
-_BATCH = 100
+_BATCH = 50
 _LISTED = 500
 # Touching the blobs of a larger manifest takes longer than a transaction may.
 _TOUCHED_TOGETHER = 500
