@@ -108,9 +108,9 @@ ENQUEUING = [
     ),
     Fault("enqueue: the dedupe key is dropped", QUEUE, "dedupe_key=dedupe_key,", "dedupe_key=None,", MOVES),
     Fault(
-        "schedule: the slot is not asked for",
+        "schedule: an edit meanwhile is not seen",
         "jobs/schedules.py",
-        "            schedules.c.next_at_ms == row.next_at_ms,\n",
+        "            schedules.c.revision == row.revision,\n",
         "",
         ("tests/jobs/test_slots.py",),
     ),
