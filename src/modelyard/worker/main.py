@@ -17,7 +17,9 @@ import structlog
 from celery import Celery, signals
 from celery.apps.worker import Worker
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from sqlalchemy.exc import DBAPIError
 
+from modelyard.database.session import is_outage
 from modelyard.errors import ConfigurationError
 from modelyard.jobs.broker import Bell, create_broker
 from modelyard.rules.jobs import QUEUES
@@ -175,6 +177,12 @@ def _start_or_exit(start: Callable[[], None]) -> None:
     try:
         start()
         started = True
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        # Nothing is wrong with this process: it is started again, until the database is back.
+        log.warning("the database does not answer; this process of the worker ends", reason=str(error.orig))
+        os._exit(1)
     finally:
         if not started:
             log.critical("this process of the worker cannot start", exc_info=True)
