@@ -7,19 +7,26 @@ from sqlalchemy import Engine, select, update
 from sqlmodel import Session
 
 from modelyard.database.session import reading, transaction
-from modelyard.database.tables import Activity, Job, Manifest, ModelVersion, RegisteredModel, metadata
+from modelyard.database.tables import Activity, AuditEntry, Job, Manifest, ModelVersion, RegisteredModel, metadata
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import job_effects
 from modelyard.registry.access import Actor
+from modelyard.registry.authentication import actor_of_name
+from modelyard.registry.groups import add_members, create_group
 from modelyard.registry.model_versions import create_model_version
+from modelyard.registry.principals import find_principal
 from modelyard.registry.registered_models import create_registered_model
 from modelyard.registry.registration import NewVersion, Origin, origin_of
 from modelyard.registry.transitions import transition_model_version_stage
+from modelyard.registry.users import create_user
+from modelyard.rules.principals import PrincipalKind
 from modelyard.rules.stages import Stage
 from modelyard.rules.versions import RegistrationMode
 
 ANN = Actor("ann", is_admin=True)
+# Who runs commands on the server itself.
+CONSOLE = Actor("console", is_admin=True)
 STRANGER = Actor("stranger")
 MANIFEST = "a" * 64
 
@@ -34,6 +41,28 @@ class Desk:
     def __post_init__(self) -> None:
         self.queue = JobQueue(ring=lambda kind, queue, job_id: self.rings.append(job_id))
         self.lifecycle = Lifecycle(self.engine, self.queue, effects=job_effects.apply, lease_ms=30_000)
+
+    def user(self, name: str, *groups: str) -> Actor:
+        """Enter a user, in groups that are made where they are missing; return who comes in as that user."""
+        with transaction(self.engine) as session:
+            person = create_user(session, CONSOLE, name)
+            for group_name in groups:
+                found = find_principal(session, PrincipalKind.GROUP, group_name)
+                group = found or create_group(session, CONSOLE, group_name)
+                add_members(session, CONSOLE, group, [person])
+        return self.actor(name)
+
+    def actor(self, name: str) -> Actor:
+        """Return a user as somebody who has just come in."""
+        with reading(self.engine) as session:
+            found = actor_of_name(session, name)
+        assert found is not None
+        return found
+
+    def audit(self) -> list[AuditEntry]:
+        """Return the audit log, oldest first."""
+        with reading(self.engine) as session:
+            return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
 
     def model(self, name: str = "m", **options: Any) -> RegisteredModel:
         """Create a model."""

@@ -1,39 +1,70 @@
-"""Who asks, and what they may do with a model.
+"""Who asks, and what they may do: every use-case of every dialect asks here.
 
-Every use-case asks here. Until users and their permissions exist, whoever gets in is an administrator.
+The effective level is the highest of what somebody holds on the model and on the root, directly or by a group;
+administrators may manage everything. A token takes away from that, it never adds (contracts/databricks.md 1.6).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, false, true
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, and_, exists, or_, true
+from sqlmodel import Session, col, select
 
-from modelyard.database.tables import RegisteredModel
+from modelyard.database.tables import Grant, RegisteredModel
 from modelyard.errors import PermissionDenied
-from modelyard.rules.permissions import Level, includes, needed_to_transition
+from modelyard.rules.permissions import NEEDED, Ability, Level, allows, at_least, highest, needed_to_transition
 from modelyard.rules.stages import Stage
+from modelyard.rules.tokens import UNLIMITED, Scope, TokenLimits, scope_includes
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """How somebody came in, for the audit log: by which token, from where, with which request."""
+
+    token_id: str | None = None
+    address: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something: a person, a program, the scheduler. Administrators may manage every model."""
+    """Who does something: a person, a program, the scheduler. Administrators may manage every model.
+
+    `principals` are the row ids under which permissions are looked up: the actor's own first, then its groups'.
+    """
 
     name: str
     is_admin: bool = False
+    principals: tuple[int, ...] = ()
+    limits: TokenLimits = UNLIMITED
+    # Not compared: whoever keeps a statement for an actor keeps it for all of that actor's requests.
+    via: Via = field(default_factory=Via, compare=False)
 
 
 def level_of(session: Session, actor: Actor, model: RegisteredModel) -> Level | None:
     """Return the level that `actor` has on `model`, None for none."""
-    return Level.CAN_MANAGE if actor.is_admin else None
+    if not actor.limits.reaches(model.name):
+        return None
+    held = Level.CAN_MANAGE if actor.is_admin else _held(session, actor, _on_model_or_root(model.id))
+    return _within_scope(actor, held)
 
 
-def require(session: Session, actor: Actor, model: RegisteredModel, needed: Level) -> None:
-    """Raise PermissionDenied unless `actor` holds `needed` on `model`."""
+def level_on_root(session: Session, actor: Actor) -> Level | None:
+    """Return the level that `actor` has on the root, and so on every model."""
+    held = Level.CAN_MANAGE if actor.is_admin else _held(session, actor, col(Grant.model_id).is_(None))
+    return _within_scope(actor, held)
+
+
+def require(session: Session, actor: Actor, model: RegisteredModel, ability: Ability) -> None:
+    """Raise PermissionDenied unless `actor` may do this with `model`."""
+    if ability is not Ability.VIEW:
+        require_scope(actor, Scope.WRITE, f"to {ability}")
+    require_reach(actor, model.name)
     held = level_of(session, actor, model)
-    if not includes(held, needed):
+    if not allows(held, ability):
         raise PermissionDenied(
-            f"{actor.name} has {held or 'no permission'} on the model {model.name!r}; this needs {needed}. "
-            "Ask somebody with CAN_MANAGE."
+            f"{actor.name} has {held or 'no permission'} on the model {model.name!r}; to {ability} takes "
+            f"{NEEDED[ability]}. Ask somebody with CAN_MANAGE."
         )
 
 
@@ -42,8 +73,74 @@ def require_transition(
 ) -> None:
     """Raise PermissionDenied unless `actor` may move a version of `model` between these stages."""
     require(session, actor, model, needed_to_transition(from_stage=from_stage, to_stage=to_stage))
+    if not actor.limits.moves(from_stage, to_stage):
+        raise PermissionDenied(
+            f"This token moves versions up to {actor.limits.highest_stage}, not from {from_stage} to {to_stage}. "
+            "Use one without this limit."
+        )
+
+
+def may_transition(actor: Actor, held: Level | None, *, from_stage: Stage, to_stage: Stage) -> bool:
+    """Whether `actor`, who holds `held` on the model, may move a version between these stages."""
+    ability = needed_to_transition(from_stage=from_stage, to_stage=to_stage)
+    return allows(held, ability) and actor.limits.moves(from_stage, to_stage)
+
+
+def require_admin(actor: Actor, doing: str) -> None:
+    """Raise PermissionDenied unless `actor` is an administrator; `doing` says what takes one."""
+    if not actor.is_admin:
+        raise PermissionDenied(f"{actor.name} is not an administrator; {doing} takes one. Ask a member of 'admins'.")
+    require_scope(actor, Scope.ADMIN, doing)
+
+
+def require_scope(actor: Actor, scope: Scope, doing: str) -> None:
+    """Raise PermissionDenied when the actor's token was made for less; `doing` says what was asked."""
+    if not scope_includes(actor.limits.scope, scope):
+        raise PermissionDenied(
+            f"This token has the scope {actor.limits.scope}; {doing} takes one with the scope {scope}."
+        )
+
+
+def require_reach(actor: Actor, model_name: str) -> None:
+    """Raise PermissionDenied when the actor's token is for other models; a name need not be anybody's yet."""
+    if not actor.limits.reaches(model_name):
+        raise PermissionDenied(
+            f"This token is limited to other models than {model_name!r}. Use one without this limit."
+        )
 
 
 def visible(actor: Actor) -> ColumnElement[bool]:
     """Return the condition on registered_models for those that lists and searches show to `actor`."""
-    return true() if actor.is_admin else false()
+    return held_at_least(actor, Level.CAN_READ)
+
+
+def held_at_least(actor: Actor, level: Level) -> ColumnElement[bool]:
+    """Return the condition on registered_models for those on which `actor` holds `level` or more."""
+    within: ColumnElement[bool] = true()
+    if actor.limits.models is not None:
+        within = col(RegisteredModel.name).in_(sorted(actor.limits.models))
+    if actor.is_admin:
+        return within
+    mine = and_(col(Grant.principal_id).in_(actor.principals), col(Grant.level).in_(at_least(level)))
+    on_root = exists().where(mine, col(Grant.model_id).is_(None))
+    on_models = select(Grant.model_id).where(mine, col(Grant.model_id).is_not(None))
+    return and_(within, or_(on_root, col(RegisteredModel.id).in_(on_models)))
+
+
+def _on_model_or_root(model_id: int) -> ColumnElement[bool]:
+    return or_(col(Grant.model_id) == model_id, col(Grant.model_id).is_(None))
+
+
+def _held(session: Session, actor: Actor, where: ColumnElement[bool]) -> Level | None:
+    if not actor.principals:
+        return None
+    levels: Iterable[str] = session.exec(
+        select(Grant.level).where(where, col(Grant.principal_id).in_(actor.principals))
+    )
+    return highest(*map(Level, levels))
+
+
+def _within_scope(actor: Actor, held: Level | None) -> Level | None:
+    if held is not None and actor.limits.scope is Scope.READ:
+        return Level.CAN_READ
+    return held

@@ -16,7 +16,7 @@ from modelyard.registry.registered_models import find_registered_model, note_cha
 from modelyard.registry.registration import NewVersion, Origin, Remembered
 from modelyard.registry.tags import add_version_tags
 from modelyard.rules.activities import ActivityType
-from modelyard.rules.permissions import Level
+from modelyard.rules.permissions import Ability
 from modelyard.rules.sources import RegisteredVersion
 from modelyard.rules.stages import Stage, check_version_deletable
 from modelyard.rules.texts import check_description
@@ -39,7 +39,7 @@ def create_model_version(
     Raises NotFound, PermissionDenied, InvalidState or SourceRefused for an origin that cannot be copied, LimitReached.
     """
     model = find_registered_model(session, wish.name, lock=True)
-    access.require(session, actor, model, Level.CAN_EDIT)
+    access.require(session, actor, model, Ability.CREATE_VERSION)
     version = _next_version(session, actor, model, wish, new_id or public_id())
     if isinstance(origin, Remembered):
         version.status, version.registration_mode = VersionStatus.READY, RegistrationMode.REFERENCE
@@ -86,7 +86,7 @@ def version_of_id(session: Session, actor: Actor, identity: str) -> tuple[Regist
     if found is None:
         raise NotFound("There is no such model version, or it was deleted.")
     model, version = found
-    access.require(session, actor, model, Level.CAN_READ)
+    access.require(session, actor, model, Ability.VIEW)
     return model, version
 
 
@@ -94,7 +94,7 @@ def update_model_version(session: Session, actor: Actor, name: str, number: int,
     """Replace a version's description, whatever its status. Raises NotFound, PermissionDenied, InvalidValue."""
     check_description(description)
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_EDIT)
+    access.require(session, actor, model, Ability.DESCRIBE)
     version = find_model_version(session, model, number)
     now = current_ms(session)
     version.description, version.updated_at_ms = description, now
@@ -110,7 +110,7 @@ def delete_model_version(session: Session, actor: Actor, name: str, number: int,
     Raises NotFound, PermissionDenied, InvalidState in Staging and Production and while it is being registered.
     """
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_MANAGE)
+    access.require(session, actor, model, Ability.DELETE_VERSION)
     version = find_model_version(session, model, number)
     check_version_deletable(name, number, Stage(version.stage))
     check_not_pending(name, number, VersionStatus(version.status))

@@ -16,7 +16,7 @@ from modelyard.registry.access import Actor
 from modelyard.registry.progress import subject_of
 from modelyard.registry.registered_models import find_registered_model, latest_versions
 from modelyard.rules.jobs import JobKind
-from modelyard.rules.permissions import Level
+from modelyard.rules.permissions import Ability
 from modelyard.rules.sources import CopiedSource, RegisteredVersion, Upload
 from modelyard.rules.stages import Stage, parse_stage
 from modelyard.rules.versions import MAX_VERSION, RegistrationMode, VersionStatus, check_ready
@@ -75,7 +75,7 @@ def _find_origin(session: Session, actor: Actor, origin: RegisteredVersion) -> t
         model = find_registered_model(session, origin.name)
     except NotFound as error:
         raise SourceRefused(f"There is no registered model {origin.name!r} to register from.") from error
-    access.require(session, actor, model, Level.CAN_READ)
+    access.require(session, actor, model, Ability.VIEW)
     found = _numbered(session, model, origin.version) if origin.version is not None else _newest(session, model, origin)
     if found is None:
         which = next(str(word) for word in (origin.version, origin.stage, origin.alias) if word is not None)

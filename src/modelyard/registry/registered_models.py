@@ -19,11 +19,12 @@ from modelyard.registry.tags import add_model_tags
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.filters import Comparison, Operator, Tag, widened
 from modelyard.rules.names import check_model_name
-from modelyard.rules.permissions import Level
+from modelyard.rules.permissions import Ability
 from modelyard.rules.prompts import PROMPT_TAG
 from modelyard.rules.stages import IN_USE, Stage, check_model_free
 from modelyard.rules.tags import merge_tags
 from modelyard.rules.texts import check_description
+from modelyard.rules.tokens import Scope
 from modelyard.rules.versions import VersionStatus
 
 _LIVING = col(RegisteredModel.deleted_at_ms).is_(None)
@@ -49,6 +50,8 @@ def create_registered_model(
     """
     check_model_name(name)
     check_description(description)
+    access.require_scope(actor, Scope.WRITE, "to create a model")
+    access.require_reach(actor, name)
     merged = merge_tags(tags)
     now = current_ms(session)
     model = RegisteredModel(
@@ -80,7 +83,7 @@ def find_registered_model(session: Session, name: str, *, lock: bool = False) ->
 def read_registered_model(session: Session, actor: Actor, name: str) -> RegisteredModel:
     """Return the model called `name` to somebody who may see it. Raises NotFound, PermissionDenied."""
     model = find_registered_model(session, name)
-    access.require(session, actor, model, Level.CAN_READ)
+    access.require(session, actor, model, Ability.VIEW)
     return model
 
 
@@ -89,7 +92,7 @@ def model_of_id(session: Session, actor: Actor, identity: str) -> RegisteredMode
     model = session.exec(select(RegisteredModel).where(col(RegisteredModel.public_id) == identity, _LIVING)).first()
     if model is None:
         raise NotFound("The registered model was deleted.")
-    access.require(session, actor, model, Level.CAN_READ)
+    access.require(session, actor, model, Ability.VIEW)
     return model
 
 
@@ -97,7 +100,7 @@ def update_registered_model(session: Session, actor: Actor, name: str, *, descri
     """Replace a model's description. Raises NotFound, PermissionDenied, InvalidValue."""
     check_description(description)
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_EDIT)
+    access.require(session, actor, model, Ability.DESCRIBE)
     now = current_ms(session)
     model.description = description
     note_change(model, at_ms=now)
@@ -112,7 +115,7 @@ def delete_registered_model(session: Session, actor: Actor, name: str, *, lifecy
     Raises NotFound, PermissionDenied, InvalidState while a version is in Staging or Production.
     """
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_MANAGE)
+    access.require(session, actor, model, Ability.DELETE_MODEL)
     check_model_free(name, _versions_in_use(session, model), "deleting")
     now = current_ms(session)
     lifecycle.cancel_open_jobs(session, _locked_versions(session, model), by=actor.name)

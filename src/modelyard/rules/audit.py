@@ -1,0 +1,43 @@
+"""What can stand in the audit log: the changes that somebody makes. No I/O."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """The words of Databricks' audit service where it has one (contracts/databricks.md 3), else ours."""
+
+    CREATE_MODEL = "createRegisteredModel"
+    UPDATE_MODEL = "updateRegisteredModel"
+    RENAME_MODEL = "renameRegisteredModel"
+    DELETE_MODEL = "deleteRegisteredModel"
+    SET_MODEL_TAG = "setRegisteredModelTag"
+    DELETE_MODEL_TAG = "deleteRegisteredModelTag"
+    SET_ALIAS = "setRegisteredModelAlias"
+    DELETE_ALIAS = "deleteRegisteredModelAlias"
+    CHANGE_PERMISSIONS = "changeRegisteredModelAcl"
+
+    CREATE_VERSION = "createModelVersion"
+    FINISH_VERSION = "finishCreateModelVersionAsync"
+    UPDATE_VERSION = "updateModelVersion"
+    DELETE_VERSION = "deleteModelVersion"
+    SET_VERSION_TAG = "setModelVersionTag"
+    DELETE_VERSION_TAG = "deleteModelVersionTag"
+    TRANSITION = "transitionModelVersionStage"
+
+    CREATE_REQUEST = "createTransitionRequest"
+    APPROVE_REQUEST = "approveTransitionRequest"
+    REJECT_REQUEST = "rejectTransitionRequest"
+    CANCEL_REQUEST = "deleteTransitionRequest"
+    CREATE_COMMENT = "createComment"
+    UPDATE_COMMENT = "updateComment"
+    DELETE_COMMENT = "deleteComment"
+
+    CREATE_PRINCIPAL = "createPrincipal"
+    UPDATE_PRINCIPAL = "updatePrincipal"
+    DELETE_PRINCIPAL = "deletePrincipal"
+    CHANGE_MEMBERS = "changeGroupMembers"
+    CREATE_TOKEN = "createToken"  # noqa: S105 - the name of an action.
+    UPDATE_TOKEN = "updateToken"  # noqa: S105
+    REVOKE_TOKEN = "revokeToken"  # noqa: S105
+
+    CHANGE_RETENTION = "changeAuditRetention"
