@@ -30,6 +30,11 @@ class Settings(BaseSettings):
         (),
         description="Host and Origin names answered, comma-separated. Default: loopback names, PUBLIC_URL's and HOST.",
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-For tells the caller's address, "
+        "comma-separated.",
+    )
 
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL, sqlite:/// or postgresql://. Default: SQLite under HOME."
@@ -114,7 +119,7 @@ class Settings(BaseSettings):
             return tuple(Path(part).expanduser().absolute() for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         if isinstance(value, str):

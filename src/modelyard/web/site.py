@@ -14,6 +14,7 @@ from modelyard.rules.versions import RegistrationMode
 from modelyard.storage.opening import check_source
 from modelyard.storage.roots import SourceRoots
 from modelyard.storage.store import LocalStore
+from modelyard.web.addresses import Network
 from modelyard.web.file_index import FileIndexes
 from modelyard.web.holding import Holding
 from modelyard.web.identity import Identity
@@ -63,6 +64,7 @@ class Site:
     signer: Signer
     public_url: str
     allowed_hosts: frozenset[str]
+    trusted_proxies: tuple[Network, ...]
     on_loopback: bool
     max_pending_versions: int
     sweep_ms: int
