@@ -1,6 +1,7 @@
 """Whatever is sent, it is the client's mistake and never the server's."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelyard.web.api.routes import FILES, PREFIXES, REGISTRY
+from modelyard.web.api.routes import FILES, PEOPLE, PREFIXES, REGISTRY
 from tests.web.yards import UPLOADS, Yard
 
 FIELDS = [
@@ -29,6 +30,16 @@ FIELDS = [
     "comment",
     "model_id",
     "run_link",
+    "userName",
+    "displayName",
+    "active",
+    "members",
+    "groups",
+    "Operations",
+    "startIndex",
+    "count",
+    "token_id",
+    "lifetime_seconds",
 ]
 WORDS = ["m", "1", "Production", "/x", "models:/m/1", f"dbfs:{UPLOADS}/a/b", "true", "name='m'", "name ASC", "\0"]
 PLAUSIBLE = {"name": "m", "version": "1", "stage": "Staging", "source": "dummy-source"}
@@ -40,7 +51,8 @@ values = st.recursive(
     max_leaves=5,
 )
 routes = [(route.method, PREFIXES[0] + route.path) for route in REGISTRY] + [
-    (route.method, route.path.replace("<path:path>", "x").replace("<version_id>", "0" * 32)) for route in FILES
+    (route.method, re.sub(r"<number>", "100", re.sub(r"<[a-z_:]*(id|path)>", "0" * 32, route.path)))
+    for route in FILES + PEOPLE
 ]
 
 

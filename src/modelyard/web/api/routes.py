@@ -7,7 +7,16 @@ from typing import Any, TypeAlias
 from flask import Flask, Response
 
 from modelyard.database.session import repeat_conflicts
-from modelyard.web.api import artifacts, dbfs, downloads, model_versions, registered_models, service
+from modelyard.web.api import (
+    access_tokens,
+    artifacts,
+    dbfs,
+    downloads,
+    model_versions,
+    registered_models,
+    scim,
+    service,
+)
 from modelyard.web.json_answers import json_answer
 
 Handler: TypeAlias = Callable[..., Mapping[str, Any] | Response]
@@ -65,6 +74,36 @@ FILES = [
     Route("POST", "/dbfs/<path:path>", dbfs.upload, repeatable=False),
 ]
 
+SCIM = "/api/2.0/preview/scim/v2"
+
+PEOPLE = [
+    Route("GET", f"{SCIM}/Me", scim.me),
+    *(
+        route
+        for name, folder in (
+            ("Users", scim.USERS),
+            ("Groups", scim.GROUPS),
+            ("ServicePrincipals", scim.SERVICE_PRINCIPALS),
+        )
+        for route in (
+            Route("GET", f"{SCIM}/{name}", folder.list_all),
+            Route("POST", f"{SCIM}/{name}", folder.create),
+            Route("GET", f"{SCIM}/{name}/<number>", folder.get),
+            Route("PUT", f"{SCIM}/{name}/<number>", folder.replace),
+            Route("PATCH", f"{SCIM}/{name}/<number>", folder.patch),
+            Route("DELETE", f"{SCIM}/{name}/<number>", folder.delete),
+        )
+    ),
+    Route("POST", "/api/2.0/token/create", access_tokens.create),
+    Route("POST", "/api/2.0/token/delete", access_tokens.delete),
+    Route("GET", "/api/2.0/token/list", access_tokens.list_own),
+    Route("PATCH", "/api/2.0/token/<token_id>", access_tokens.update),
+    Route("POST", "/api/2.0/token-management/on-behalf-of/tokens", access_tokens.create_on_behalf),
+    Route("GET", "/api/2.0/token-management/tokens", access_tokens.list_all),
+    Route("GET", "/api/2.0/token-management/tokens/<token_id>", access_tokens.get),
+    Route("DELETE", "/api/2.0/token-management/tokens/<token_id>", access_tokens.delete_managed),
+]
+
 SERVICE = [
     Route("GET", "/health", service.health, open=True),
     Route("GET", "/readyz", service.readyz, open=True),
@@ -79,7 +118,7 @@ SERVICE = [
 def mount(app: Flask) -> frozenset[str]:
     """Add every route to `app`; return the endpoints that need no credentials."""
     mounted = [(prefix, route) for prefix in PREFIXES for route in REGISTRY]
-    mounted += [("", route) for route in FILES + SERVICE]
+    mounted += [("", route) for route in FILES + PEOPLE + SERVICE]
     for prefix, route in mounted:
         app.add_url_rule(
             prefix + route.path,
