@@ -41,6 +41,8 @@ class Yard:
     client: FlaskClient = field(init=False)
     # Whose token requests are sent with; "" sends none.
     token: str = ""
+    # Name -> token, for tests of several people.
+    people: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.app: Flask = create_app(self.runtime)

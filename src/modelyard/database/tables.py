@@ -321,7 +321,6 @@ class TransitionRequest(Table, table=True):
     __table_args__ = (
         _one_of("to_stage", *Stage),
         _one_of("status", *RequestStatus),
-        CheckConstraint("(status = 'OPEN') = (closed_by_id IS NULL)", name="closed_has_activity"),
         Index("one_open_request", "version_id", "to_stage", "requested_by", unique=True, **_where("status = 'OPEN'")),
     )
 
@@ -330,7 +329,7 @@ class TransitionRequest(Table, table=True):
     to_stage: str = Field(max_length=16)
     requested_by: str = Field(max_length=256)
     status: str = Field(default=RequestStatus.OPEN, max_length=10)
-    # The activity that closed it.
+    # The activity that closed it; NULL too when its version was archived by a promotion that was none itself.
     closed_by_id: int | None = Field(default=None, sa_type=RowId)
 
 

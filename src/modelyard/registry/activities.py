@@ -1,10 +1,13 @@
 """The record of what happened to models and versions, and who did it."""
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from modelyard.database.tables import Activity, ModelVersion, RegisteredModel
+from modelyard.errors import NotFound
+from modelyard.registry import access
 from modelyard.registry.access import Actor
 from modelyard.rules.activities import ActivityType
+from modelyard.rules.permissions import Ability
 from modelyard.rules.stages import Stage
 
 
@@ -21,20 +24,37 @@ def record(
     _add(session, actor, activity_type, model, version, at_ms=at_ms)
 
 
-def record_transition(
+def record_step(
     session: Session,
     actor: Actor,
+    activity_type: ActivityType,
     model: RegisteredModel,
     version: ModelVersion,
     *,
-    from_stage: Stage,
-    to_stage: Stage,
-    comment: str,
+    from_stage: Stage | None = None,
+    to_stage: Stage | None = None,
+    comment: str = "",
     at_ms: int,
-) -> None:
-    """Write down that `actor` moved `version` from one stage to another."""
-    activity = _add(session, actor, ActivityType.APPLIED_TRANSITION, model, version, at_ms=at_ms)
+) -> Activity:
+    """Write down a step of a version's workflow, and return it with its id."""
+    activity = _add(session, actor, activity_type, model, version, at_ms=at_ms)
     activity.from_stage, activity.to_stage, activity.comment = from_stage, to_stage, comment
+    session.flush()
+    return activity
+
+
+def activity_of_id(session: Session, actor: Actor, identity: str) -> Activity:
+    """Return an activity by its id to somebody who may see its model. Raises NotFound, PermissionDenied."""
+    found = session.exec(
+        select(Activity, RegisteredModel)
+        .join(RegisteredModel, col(RegisteredModel.id) == col(Activity.model_id))
+        .where(col(Activity.id) == int(identity), col(RegisteredModel.deleted_at_ms).is_(None))
+    ).one_or_none()
+    if found is None:
+        raise NotFound("What was made was deleted.")
+    activity, model = found
+    access.require(session, actor, model, Ability.VIEW)
+    return activity
 
 
 def _add(

@@ -12,11 +12,13 @@ from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, RegisteredModelTag, public_id
 from modelyard.errors import AlreadyExists, InvalidValue, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
-from modelyard.registry import access, activities
+from modelyard.registry import access, activities, audit
 from modelyard.registry.access import Actor
+from modelyard.registry.grants import grant_to_creator
 from modelyard.registry.pages import Page, Search
 from modelyard.registry.tags import add_model_tags
 from modelyard.rules.activities import ActivityType
+from modelyard.rules.audit import Action
 from modelyard.rules.filters import Comparison, Operator, Tag, widened
 from modelyard.rules.names import check_model_name
 from modelyard.rules.permissions import Ability
@@ -64,7 +66,15 @@ def create_registered_model(
     )
     _insert(session, model)
     add_model_tags(session, model, merged)
+    permissions = grant_to_creator(session, actor, model)
     activities.record(session, actor, ActivityType.CREATED_MODEL, model, at_ms=now)
+    audit.record(
+        session,
+        actor,
+        Action.CREATE_MODEL,
+        model=model,
+        after={"description": description, "tags": merged, "permissions": permissions},
+    )
     return model
 
 

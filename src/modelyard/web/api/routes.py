@@ -9,13 +9,18 @@ from flask import Flask, Response
 from modelyard.database.session import repeat_conflicts
 from modelyard.web.api import (
     access_tokens,
+    activities,
     artifacts,
+    comments,
+    databricks,
     dbfs,
     downloads,
     model_versions,
+    permissions,
     registered_models,
     scim,
     service,
+    transition_requests,
 )
 from modelyard.web.json_answers import json_answer
 
@@ -55,6 +60,17 @@ REGISTRY = [
     Route("DELETE", "/model-versions/delete", model_versions.delete),
     Route("GET", "/model-versions/search", model_versions.search),
     Route("POST", "/model-versions/transition-stage", model_versions.transition_stage),
+    Route("GET", "/model-versions/list-activities", activities.list_all),
+    Route("GET", "/databricks/registered-models/get", databricks.get_model),
+    Route("POST", "/databricks/model-versions/transition-stage", databricks.transition_stage),
+    Route("POST", "/transition-requests/create", transition_requests.create),
+    Route("GET", "/transition-requests/list", transition_requests.list_open),
+    Route("POST", "/transition-requests/approve", transition_requests.approve),
+    Route("POST", "/transition-requests/reject", transition_requests.reject),
+    Route("DELETE", "/transition-requests/delete", transition_requests.cancel),
+    Route("POST", "/comments/create", comments.create),
+    Route("PATCH", "/comments/update", comments.update),
+    Route("DELETE", "/comments/delete", comments.delete),
     Route("GET", "/model-versions/get-download-uri", downloads.get_download_uri),
     Route("GET", "/model-versions/list-artifacts", downloads.list_artifacts),
     Route("GET", "/model-versions/get-signed-download-uri", downloads.get_signed_download_uri),
@@ -104,6 +120,15 @@ PEOPLE = [
     Route("DELETE", "/api/2.0/token-management/tokens/<token_id>", access_tokens.delete_managed),
 ]
 
+MODEL_PERMISSIONS = "/api/2.0/permissions/registered-models/<object_id>"
+
+PERMISSIONS = [
+    Route("GET", MODEL_PERMISSIONS, permissions.get),
+    Route("GET", f"{MODEL_PERMISSIONS}/permissionLevels", permissions.get_levels),
+    Route("PUT", MODEL_PERMISSIONS, permissions.put),
+    Route("PATCH", MODEL_PERMISSIONS, permissions.patch),
+]
+
 SERVICE = [
     Route("GET", "/health", service.health, open=True),
     Route("GET", "/readyz", service.readyz, open=True),
@@ -118,7 +143,7 @@ SERVICE = [
 def mount(app: Flask) -> frozenset[str]:
     """Add every route to `app`; return the endpoints that need no credentials."""
     mounted = [(prefix, route) for prefix in PREFIXES for route in REGISTRY]
-    mounted += [("", route) for route in FILES + PEOPLE + SERVICE]
+    mounted += [("", route) for route in FILES + PEOPLE + PERMISSIONS + SERVICE]
     for prefix, route in mounted:
         app.add_url_rule(
             prefix + route.path,

@@ -183,9 +183,6 @@ def _create_tables() -> None:
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("closed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.CheckConstraint(
-            "(status = 'OPEN') = (closed_by_id IS NULL)", name=op.f("ck_transition_requests_closed_has_activity")
-        ),
-        sa.CheckConstraint(
             "status IN ('OPEN', 'APPROVED', 'REJECTED', 'CANCELLED')", name=op.f("ck_transition_requests_status")
         ),
         sa.CheckConstraint(
