@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from sqlalchemy import insert, select
 from sqlmodel import Session
 
+from modelyard.database.clock import now_ms
 from modelyard.database.tables import AuditEntry, ModelVersion, RegisteredModel
+from modelyard.jobs.guards import Claim, models, versions
 from modelyard.registry.access import Actor
 from modelyard.rules.audit import Action
 
@@ -32,6 +35,28 @@ def record(
             model_name=model.name if model else None,
             version=version.version if version else None,
             principal=principal,
+            before=before,
+            after=after,
+        )
+    )
+
+
+def record_job(
+    session: Session, claim: Claim, action: Action, *, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Write down what the end of a job changed, in the name of whoever asked for the job; model and version are its."""
+    model_name = select(models.c.name).where(models.c.id == claim.model_id).scalar_subquery()
+    number = select(versions.c.version).where(versions.c.id == claim.version_id).scalar_subquery()
+    session.execute(
+        insert(AuditEntry).values(
+            at_ms=now_ms(),
+            actor=claim.requested_by,
+            address=f"job {claim.job_id}",
+            request_id="",
+            action=action,
+            model_id=claim.model_id,
+            model_name=model_name,
+            version=number,
             before=before,
             after=after,
         )

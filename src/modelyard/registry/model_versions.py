@@ -9,13 +9,15 @@ from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, public_id
 from modelyard.errors import LimitReached, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
-from modelyard.registry import access, activities
+from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
 from modelyard.registry.origins import copy_of_version, enqueue_copy
 from modelyard.registry.registered_models import find_registered_model, note_change, read_registered_model
 from modelyard.registry.registration import NewVersion, Origin, Remembered
 from modelyard.registry.tags import add_version_tags
 from modelyard.rules.activities import ActivityType
+from modelyard.rules.audit import Action
+from modelyard.rules.events import RegistryEvent
 from modelyard.rules.permissions import Ability
 from modelyard.rules.sources import RegisteredVersion
 from modelyard.rules.stages import Stage, check_version_deletable
@@ -51,6 +53,7 @@ def create_model_version(
     session.flush()
     add_version_tags(session, version, wish.tags)
     activities.record(session, actor, ActivityType.CREATED_VERSION, model, version, at_ms=version.created_at_ms)
+    _record_creation(session, actor, model, version, wish)
     if not isinstance(origin, Remembered | RegisteredVersion):
         enqueue_copy(session, actor, version, origin, queue=lifecycle.queue)
     return version
@@ -97,9 +100,18 @@ def update_model_version(session: Session, actor: Actor, name: str, number: int,
     access.require(session, actor, model, Ability.DESCRIBE)
     version = find_model_version(session, model, number)
     now = current_ms(session)
-    version.description, version.updated_at_ms = description, now
+    before, version.description, version.updated_at_ms = version.description, description, now
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.UPDATED_VERSION, model, version, at_ms=now)
+    audit.record(
+        session,
+        actor,
+        Action.UPDATE_VERSION,
+        model=model,
+        version=version,
+        before={"description": before},
+        after={"description": description},
+    )
     session.flush()
     return version
 
@@ -119,6 +131,7 @@ def delete_model_version(session: Session, actor: Actor, name: str, number: int,
     version.deleted_at_ms, version.deleted_by = now, actor.name
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.DELETED_VERSION, model, version, at_ms=now)
+    audit.record(session, actor, Action.DELETE_VERSION, model=model, version=version)
     session.flush()
 
 
@@ -155,6 +168,34 @@ def _next_version(
     model.next_version += 1
     note_change(model, at_ms=now)
     return version
+
+
+def _record_creation(
+    session: Session, actor: Actor, model: RegisteredModel, version: ModelVersion, wish: NewVersion
+) -> None:
+    audit.record(
+        session,
+        actor,
+        Action.CREATE_VERSION,
+        model=model,
+        version=version,
+        after={
+            "source": version.source,
+            "description": version.description,
+            "tags": wish.tags,
+            "stage": version.stage,
+            "status": version.status,
+        },
+    )
+    events.record(
+        session,
+        actor,
+        RegistryEvent.VERSION_CREATED,
+        model,
+        version,
+        run_id=version.run_id,
+        user_id=actor.name,
+    )
 
 
 def _check_pending_limit(session: Session, most: int) -> None:

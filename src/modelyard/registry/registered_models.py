@@ -12,13 +12,14 @@ from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, RegisteredModelTag, public_id
 from modelyard.errors import AlreadyExists, InvalidValue, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
-from modelyard.registry import access, activities, audit
+from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
 from modelyard.registry.grants import grant_to_creator
 from modelyard.registry.pages import Page, Search
 from modelyard.registry.tags import add_model_tags
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.audit import Action
+from modelyard.rules.events import RegistryEvent
 from modelyard.rules.filters import Comparison, Operator, Tag, widened
 from modelyard.rules.names import check_model_name
 from modelyard.rules.permissions import Ability
@@ -75,6 +76,7 @@ def create_registered_model(
         model=model,
         after={"description": description, "tags": merged, "permissions": permissions},
     )
+    events.record(session, actor, RegistryEvent.MODEL_CREATED, model)
     return model
 
 
@@ -112,9 +114,17 @@ def update_registered_model(session: Session, actor: Actor, name: str, *, descri
     model = find_registered_model(session, name, lock=True)
     access.require(session, actor, model, Ability.DESCRIBE)
     now = current_ms(session)
-    model.description = description
+    before, model.description = model.description, description
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.UPDATED_MODEL, model, at_ms=now)
+    audit.record(
+        session,
+        actor,
+        Action.UPDATE_MODEL,
+        model=model,
+        before={"description": before},
+        after={"description": description},
+    )
     session.flush()
     return model
 
@@ -137,6 +147,7 @@ def delete_registered_model(session: Session, actor: Actor, name: str, *, lifecy
     model.deleted_at_ms, model.deleted_by = now, actor.name
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.DELETED_MODEL, model, at_ms=now)
+    audit.record(session, actor, Action.DELETE_MODEL, model=model)
     session.flush()
 
 
