@@ -2,6 +2,7 @@
 
 BIN := .venv/bin
 CLIENTS := mlflow3
+OLD_CLIENTS := mlflow2 mlflow1
 # More than four only compete for the disk.
 PYTEST := -n auto --maxprocesses=4 --dist worksteal -q
 LOCK := pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q
@@ -11,10 +12,10 @@ NEWER := python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test test-more lint format lock clean bench prepared dev clients
+.PHONY: help install up demo test test-more lint format lock clean bench bench-mlflow prepared dev clients old-clients
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo "  PYTHON=python3.13 chooses the interpreter (3.11 or newer) when the environment is built."
 
 install:  ## build .venv with .venv/bin/modelyard from requirements.lock
@@ -29,7 +30,7 @@ up: install  ## start Modelyard with everything it needs, data under MODELYARD_H
 test: prepared  ## what must hold on every change: SQLite, PostgreSQL, the real current clients
 	@$(BIN)/python -m pytest $(PYTEST) -m "not more"
 
-test-more: prepared  ## more of it: the suite on Python 3.13 if there is one, then the slow faults
+test-more: prepared old-clients  ## more of it: the suite on Python 3.13 if there is one, old clients, slow faults
 	@newer=$$(for python in $(NEWER); do "$$python" -c '' 2>/dev/null && echo "$$python" && break; done); \
 	if [ -n "$$newer" ]; then \
 		PYTHON=$$newer tools/environment.sh .envs/python3.13 requirements-dev.lock project && \
@@ -51,11 +52,17 @@ format: dev  ## sort imports and lay out the code
 lock: dev  ## write the lock files anew from pyproject.toml; LOCK_FLAGS=--upgrade takes newer releases
 	$(BIN)/uv $(LOCK) $(LOCK_FLAGS) --extra cloud --group build pyproject.toml -o requirements.lock
 	$(BIN)/uv $(LOCK) $(LOCK_FLAGS) --extra cloud --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	@for client in $(CLIENTS); do cd tests/clients && \
+	@cd tests/clients && for client in $(CLIENTS) $(OLD_CLIENTS); do \
 		../../$(BIN)/uv $(LOCK) $(LOCK_FLAGS) requirements-$$client.in -o requirements-$$client.lock || exit 1; done
+	@cd benchmarks && \
+		../$(BIN)/uv $(LOCK) $(LOCK_FLAGS) requirements-mlflow-server.in -o requirements-mlflow-server.lock
 
 bench: dev  ## measure create-to-READY and reads against a running system (benchmarks/)
 	@$(BIN)/python -m benchmarks
+
+bench-mlflow: dev  ## measure beside `mlflow server`, some 25 minutes; BENCH_FLAGS="--seconds 2 --rounds 1" tries it
+	@tools/environment.sh .envs/mlflow-server benchmarks/requirements-mlflow-server.lock
+	@$(BIN)/python -m benchmarks.registry $(BENCH_FLAGS)
 
 clean:  ## delete everything that these commands have built
 	@rm -rf .venv .envs build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -72,4 +79,8 @@ dev: install
 # Environments of the real clients, which must never see ours.
 clients:
 	@for client in $(CLIENTS); do \
+		tools/environment.sh .envs/$$client tests/clients/requirements-$$client.lock || exit 1; done
+
+old-clients:
+	@for client in $(OLD_CLIENTS); do \
 		tools/environment.sh .envs/$$client tests/clients/requirements-$$client.lock || exit 1; done

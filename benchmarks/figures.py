@@ -24,7 +24,7 @@ def print_timings(title: str, rows: Mapping[str, Sequence[float]]) -> None:
     table = Table("measure", "p50 ms", "p99 ms", "max ms", "n", title=title, title_justify="left")
     for name, values_s in rows.items():
         table.add_row(name, *timings(values_s))
-    Console(width=110).print(table)
+    Console(width=140).print(table)
 
 
 def print_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -32,4 +32,4 @@ def print_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]])
     table = Table(*header, title=title, title_justify="left")
     for row in rows:
         table.add_row(*row)
-    Console(width=110).print(table)
+    Console(width=140).print(table)

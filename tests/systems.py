@@ -33,10 +33,14 @@ class System:
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
+        self.launch()
+        wait_until(self._is_ready, within_s=START_S, what=f"`modelyard up` (log: {self.log})")
+
+    def launch(self) -> None:
+        """Start it and do not wait."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "modelyard", "up"]
         self.process = start_leashed(command, self.log, environment=self.environment())
-        wait_until(self._is_ready, within_s=START_S, what=f"`modelyard up` (log: {self.log})")
 
     def stop(self) -> None:
         """Stop it with TERM and wait; without effect when it does not run.

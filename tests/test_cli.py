@@ -27,11 +27,17 @@ def modelyard(*words: str, **settings: object) -> subprocess.CompletedProcess[st
         ("beat", []),
         ("migrate", []),
         ("demo", []),
+        ("doctor", ["--deep", "--json"]),
         ("settings", []),
+        ("job list", ["--status", "--kind", "--queue", "--model", "--actor", "--created-after", "--all", "--json"]),
+        ("job log", ["--follow", "--after", "--json"]),
+        ("job retry", ["--failed", "--kind", "--model", "--json"]),
+        ("job wait", ["--timeout-s", "--json"]),
+        ("schedule set", ["--cron", "--every", "--time-zone", "--json"]),
     ],
 )
 def test_each_command_explains_itself_and_its_options(command, options):
-    answer = CliRunner().invoke(app, [command, "--help"])
+    answer = CliRunner().invoke(app, [*command.split(), "--help"])
 
     assert answer.exit_code == 0
     assert [option for option in options if option not in answer.output] == []

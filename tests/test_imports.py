@@ -18,7 +18,7 @@ FLOORS = (
     {"jobs"},
     {"registry"},
     {"web", "worker"},
-    {"processes"},
+    {"processes", "console"},
     {"cli"},
     {"__main__"},
 )
@@ -60,7 +60,7 @@ def room_of(module: str) -> str:
 def may_import(module: str, imported: str) -> bool:
     room, other = room_of(module), room_of(imported)
     if other in STARTING:
-        return module in STARTERS or room == "processes"
+        return module in STARTERS or room in ("processes", "console")
     if not other or room == other or room == "runtime":
         return True
     return FLOOR_OF[other] < FLOOR_OF.get(room, 1)
@@ -75,6 +75,8 @@ def may_import(module: str, imported: str) -> bool:
         ("modelyard.web.app", "modelyard.worker.tasks", False),
         ("modelyard.web.app", "modelyard.settings", True),
         ("modelyard.web.identity", "modelyard.settings", False),
+        ("modelyard.console.doctor", "modelyard.settings", True),
+        ("modelyard.console.doctor", "modelyard.processes.logs", False),
         ("modelyard.settings", "modelyard.errors", True),
         ("modelyard.settings", "modelyard.database.engine", False),
         ("modelyard.errors", "modelyard", True),

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 CHECKOUT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-LOCKS = sorted([*CHECKOUT.glob("requirements*.lock"), *CHECKOUT.glob("tests/clients/*.lock")])
+LOCKS = sorted(path for folder in (".", "tests/clients", "benchmarks") for path in (CHECKOUT / folder).glob("*.lock"))
 
 
 def locked(lock: Path) -> dict[str, set[str]]:

@@ -5,9 +5,12 @@ The only module that imports inside functions, so that each process loads only w
 
 import gc
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from modelyard import __version__
 from modelyard.errors import ModelyardError
@@ -16,8 +19,28 @@ from modelyard.settings import Settings, load_settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+# Groups of commands with a module of their own, which is loaded when one of them is called.
+_GROUPS = {"job": "modelyard.console.job_commands", "schedule": "modelyard.console.schedule_commands"}
+
+
+class _Commands(TyperGroup):
+    """The commands of this module, and the groups."""
+
+    # `Any`, since Typer keeps the types of its contexts and commands to itself.
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *_GROUPS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _GROUPS:
+            return super().get_command(ctx, cmd_name)
+        group = get_command(import_module(_GROUPS[cmd_name]).app)
+        group.name = cmd_name
+        return group
+
+
 app = typer.Typer(
     name="modelyard",
+    cls=_Commands,
     help="A self-hosted model registry. Settings are read from MODELYARD_* variables: `modelyard settings` lists them.",
     no_args_is_help=True,
     add_completion=False,
@@ -125,6 +148,17 @@ def health(
 
 
 @app.command()
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every file of the store, and compare its digest.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look for what must not be in database and store, say what repairs it; exits with 1 when something is wrong."""
+    from modelyard.console.doctor_report import run_doctor
+
+    sys.exit(run_doctor(_start(log_level="error"), deep=deep, as_json=as_json))
+
+
+@app.command()
 def settings() -> None:
     """Print the reference of all settings as Markdown."""
     from modelyard.processes.settings_page import settings_page
@@ -141,13 +175,13 @@ def part(name: str) -> None:
     live_spawned(run_part(_start(), name))
 
 
-def _start() -> Settings:
-    """Read the settings and open the logs."""
+def _start(log_level: str | None = None) -> Settings:
+    """Read the settings and open the logs; `log_level` goes before the setting."""
     from modelyard.processes import logs
 
     settings = load_settings()
     as_json = {"json": True, "console": False}.get(settings.log_format)
-    logs.configure(level=settings.log_level, json=as_json, secrets=logs.secrets_of(settings))
+    logs.configure(level=log_level or settings.log_level, json=as_json, secrets=logs.secrets_of(settings))
     return settings
 
 

@@ -17,8 +17,9 @@ from modelyard.jobs.queue import JobQueue, no_bell
 from modelyard.registry import job_effects
 from modelyard.registry.installation import open_registry
 from modelyard.settings import Settings
+from modelyard.storage.local_store import LocalStore
 from modelyard.storage.roots import SourceRoots
-from modelyard.storage.store import LocalStore
+from modelyard.storage.store import Store
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
 
@@ -31,7 +32,7 @@ class Runtime:
 
     settings: Settings
     engine: Engine
-    store: LocalStore
+    store: Store
     roots: SourceRoots
     tracking: TrackingServer | None
     limits: Limits
@@ -46,14 +47,14 @@ class Runtime:
 
         Raises ConfigurationError with one line that says which setting to change.
         """
-        keys = _secret_keys(settings)
+        keys = secret_keys(settings, generate=True)
         engine = create_engine(settings.database, pool_size=settings.web_threads + 4)
         require_schema(engine)
         registry_id = open_registry(engine, keys)
-        store_path = _store_path(settings)
-        roots = SourceRoots(settings.source_roots, store_path)
+        path = store_path(settings)
+        roots = SourceRoots(settings.source_roots, path)
         roots.check_apart_from_store()
-        store = LocalStore(store_path)
+        store = LocalStore(path)
         store.create_or_check(registry_id)
         bell = _bell(settings)
         return cls(
@@ -72,11 +73,7 @@ class Runtime:
     @property
     def public_url(self) -> str:
         """The address in every URL that leaves the server, without a slash at its end."""
-        settings = self.settings
-        if settings.public_url:
-            return settings.public_url.rstrip("/")
-        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104 - compared.
-        return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+        return self.settings.public_url.rstrip("/") if self.settings.public_url else self.settings.address
 
     @property
     def trust_ms(self) -> int:
@@ -129,15 +126,19 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _store_path(settings: Settings) -> Path:
+def store_path(settings: Settings) -> Path:
+    """Return the folder of the managed store. Raises ConfigurationError."""
     url = urlsplit(settings.store)
     if url.scheme not in ("", "file") or (url.scheme == "file" and url.netloc):
         raise ConfigurationError(f"MODELYARD_STORE_URL is {settings.store!r}; expected a folder or a file:/// URL.")
     return Path(url.path if url.scheme == "file" else settings.store).expanduser().absolute()
 
 
-def _secret_keys(settings: Settings) -> tuple[str, ...]:
-    """Return the keys, newest first; the one of this home is generated when no setting gives any."""
+def secret_keys(settings: Settings, *, generate: bool) -> tuple[str, ...]:
+    """Return the keys, newest first: those of the setting, else the one of this home.
+
+    Where there is none yet, one is generated if so asked; else the answer is empty. Raises ConfigurationError.
+    """
     if settings.secret_key is not None:
         keys = tuple(key.strip() for key in settings.secret_key.get_secret_value().split(",") if key.strip())
         if not keys or min(map(len, keys)) < 16:
@@ -145,9 +146,10 @@ def _secret_keys(settings: Settings) -> tuple[str, ...]:
         return keys
     path = settings.home / "secret.key"
     try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_new_key(path)
-        return (path.read_text().strip(),)
+        if generate:
+            settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_new_key(path)
+        return (path.read_text().strip(),) if path.exists() else ()
     except OSError as error:
         raise ConfigurationError(
             f"The secret key {path} cannot be read or made: {error.strerror}. "

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     home: Path = Field(Path("~/.modelyard"), description="Folder of everything that Modelyard keeps on this machine.")
     host: str = Field("127.0.0.1", description="Address that the web server listens on.")
     port: int = Field(5080, ge=0, le=65535, description="Port that the web server listens on; 0 takes a free one.")
+    url: str | None = Field(
+        None, description="Server that `modelyard job` and `modelyard schedule` ask. Default: http://HOST:PORT."
+    )
+    token: SecretStr | None = Field(None, description="Token that these commands send. Default: ADMIN_TOKEN.")
     public_url: str | None = Field(
         None, description="Address in every URL that leaves the server. Default: http://HOST:PORT."
     )
@@ -139,6 +143,11 @@ class Settings(BaseSettings):
         return self.store_url or str(self.home / "store")
 
     @property
+    def address(self) -> str:
+        """The address under which this machine reaches the web server of these settings, without a slash at its end."""
+        return f"http://{reachable(self.host)}:{self.port}"
+
+    @property
     def on_loopback(self) -> bool:
         """Whether the web server can only be reached from this machine."""
         return is_loopback(self.host)
@@ -147,6 +156,13 @@ class Settings(BaseSettings):
     def auth_mode(self) -> Literal["none", "token"]:
         """`auth`, or what follows from the address: only a loopback server is open by default."""
         return self.auth or ("none" if self.on_loopback else "token")
+
+
+def reachable(host: str) -> str:
+    """Return how this machine reaches a server that listens on `host`, as a URL spells it."""
+    # Whoever listens on every address listens on the loopback one of that family, and of no other.
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104
+    return f"[{host}]" if ":" in host else host
 
 
 def is_loopback(host: str) -> bool:

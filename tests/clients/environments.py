@@ -1,4 +1,7 @@
-"""The real clients, each in an environment of its own under `.envs`, which `make test` builds from its lock file."""
+"""The real clients, each in an environment of its own under `.envs`, built from its lock file.
+
+`make test` builds the current ones, `make test-more` the old ones too.
+"""
 
 import json
 import os
@@ -17,7 +20,7 @@ class ClientEnvironment:
     def __init__(self, name: str, home: Path) -> None:
         self.home = home
         self.bin = CHECKOUT / ".envs" / name / "bin"
-        assert (self.bin / "python").exists(), f"{self.bin} is missing; `make test` builds it."
+        assert (self.bin / "python").exists(), f"{self.bin} is missing; `make test-more` builds it."
 
     def run(self, script: str, given: dict[str, object], **variables: str) -> Any:
         """Run `scripts/SCRIPT` with `given` on its standard input and return the JSON of its last line.

@@ -56,6 +56,11 @@ class Jobs:
         with transaction(self.engine) as session:
             return self.lifecycle.cancel(session, job_id, by="bob")
 
+    def retry(self, job_id: int) -> JobStatus | None:
+        """Have a job tried again, as an operator would."""
+        with transaction(self.engine) as session:
+            return self.lifecycle.retry(session, job_id)
+
     def pass_time(self, ms: int) -> None:
         """Let the database's clock stand `ms` after now."""
         self.set_clock(ms)

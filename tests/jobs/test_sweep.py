@@ -1,16 +1,17 @@
 """The sweep: lost workers, lost rings, and floods that do not happen. On both databases."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from sqlalchemy import update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from modelyard.database.session import transaction
+from modelyard.errors import InvalidValue
 from modelyard.jobs.guards import jobs
 from modelyard.jobs.sweep import Sweep
-from modelyard.rules.jobs import JobStatus
+from modelyard.rules.jobs import JobKind, JobStatus
 from tests.jobs.conftest import LEASE_MS, Jobs
 from tests.waiting import wait_until
 
@@ -20,6 +21,7 @@ class Broker:
     """The far side of the bell: queues with a depth, and a memory of what was rung."""
 
     waiting: int | None = 0
+    depths: dict[str, int] = field(default_factory=dict)
     deaf: bool = False
     rung: list[int] = field(default_factory=list)
 
@@ -29,7 +31,7 @@ class Broker:
         return not self.deaf
 
     def depth(self, queue: str) -> int | None:
-        return self.waiting
+        return self.depths.get(queue, self.waiting)
 
 
 @pytest.fixture
@@ -162,6 +164,16 @@ def test_a_job_that_waits_out_its_delay_is_not_rung(job_house, sweep):
     assert sweep.ring() == 0
 
 
+def test_a_kind_that_this_release_does_not_know_is_left_to_workers_that_do(job_house, sweep, broker):
+    claim, waiting = job_house.claimed(), job_house.add("model_version:b")
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_the_next_release"))
+    job_house.pass_time(2 * LEASE_MS)
+
+    assert (sweep.reap(), sweep.ring()) == (0, 0)
+    assert (job_house.row(claim.job_id).status, job_house.row(waiting).wakes) == ("RUNNING", 0)
+
+
 def test_the_sweep_goes_on_through_an_outage_of_the_database(job_house, broker):
     rounds: list[int] = []
 
@@ -191,3 +203,72 @@ def test_a_job_that_ran_out_of_attempts_is_failed_by_the_sweep(job_house, sweep)
 
     assert job_house.ended == [(JobStatus.FAILED, "The worker that ran this job was lost.")]
     assert job_house.row(claim.job_id).status == "FAILED"
+
+
+def test_a_job_that_cannot_be_taken_back_keeps_no_other_from_it(job_house, broker):
+    bad, good = job_house.claimed(job_house.add("model_version:a")), job_house.claimed(job_house.add("model_version:b"))
+
+    def effects(session, ended):
+        if ended.claim.job_id == bad.job_id:
+            raise IntegrityError("UPDATE", {}, Exception("a constraint"))
+        return True
+
+    sweep = Sweep(replace(job_house.lifecycle, effects=effects), broker, period_s=5)
+    job_house.pass_time(2 * LEASE_MS)
+
+    assert sweep.reap() == 1
+    assert (job_house.row(bad.job_id).status, job_house.row(good.job_id).status) == ("RUNNING", "QUEUED")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PermissionError("ingest/"), IntegrityError("INSERT", {}, Exception("a constraint")), InvalidValue("no such zone")],
+    ids=["a file", "a row", "a rule"],
+)
+def test_a_chore_that_fails_ends_no_round(job_house, broker, error):
+    def chore() -> None:
+        raise error
+
+    claim, waiting = job_house.claimed(), job_house.add("model_version:b")
+    job_house.pass_time(2 * LEASE_MS)
+
+    Sweep(job_house.lifecycle, broker, period_s=5, chores=[chore]).round()
+
+    assert job_house.row(claim.job_id).status == "QUEUED"
+    assert waiting in broker.rung
+
+
+def test_a_busy_queue_hides_no_job_of_another(job_house, broker):
+    queue = job_house.lifecycle.queue
+    with transaction(job_house.engine) as session:
+        for _ in range(201):
+            queue.enqueue(session, JobKind.REGISTER_VERSION, requested_by="ann")
+        short = queue.enqueue(session, JobKind.PROBE, requested_by="ann")
+    broker.depths = {"copy": 5, "fast": 0}
+    job_house.pass_time(20_000)
+
+    Sweep(job_house.lifecycle, broker, period_s=5).ring()
+
+    assert broker.rung == [short.id]
+
+
+def test_a_waiting_job_of_another_release_is_not_rung_for(job_house, sweep, broker):
+    job_id = job_house.add(subject=None)
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_another_release"))
+    job_house.pass_time(600_000)
+
+    assert sweep.ring() == 0
+
+    assert (broker.rung, job_house.row(job_id).status) == ([], "QUEUED")
+
+
+def test_a_running_job_of_another_release_is_not_taken_back(job_house, sweep):
+    claim = job_house.claimed()
+    with transaction(job_house.engine) as session:
+        session.execute(update(jobs).values(kind="of_another_release"))
+    job_house.pass_time(2 * LEASE_MS)
+
+    assert sweep.reap() == 0
+
+    assert job_house.row(claim.job_id).status == "RUNNING"

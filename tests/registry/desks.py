@@ -1,12 +1,13 @@
 """Use-cases on a real database, without web and without workers: jobs are enqueued and stay so."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, select, update
 from sqlmodel import Session
 
-from modelyard.database.session import reading, transaction
+from modelyard.database.session import autocommit, reading, transaction
 from modelyard.database.tables import (
     Activity,
     AuditEntry,
@@ -21,6 +22,7 @@ from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import job_effects
 from modelyard.registry.access import Actor
+from modelyard.registry.aliases import set_registered_model_alias
 from modelyard.registry.authentication import actor_of_name
 from modelyard.registry.followers import followers_of
 from modelyard.registry.groups import add_members, create_group
@@ -30,12 +32,15 @@ from modelyard.registry.permissions import WantedLevel, update_permissions
 from modelyard.registry.principals import find_principal
 from modelyard.registry.registered_models import create_registered_model, find_registered_model
 from modelyard.registry.registration import NewVersion, Origin, origin_of
+from modelyard.registry.tags import set_model_version_tag, set_registered_model_tag
 from modelyard.registry.transitions import transition_model_version_stage
 from modelyard.registry.users import create_user
 from modelyard.rules.permissions import Level
 from modelyard.rules.principals import PrincipalKind
 from modelyard.rules.stages import Stage
 from modelyard.rules.versions import RegistrationMode
+
+Answer = TypeVar("Answer")
 
 ANN = Actor("ann", is_admin=True)
 # Who runs commands on the server itself.
@@ -53,7 +58,13 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.queue = JobQueue(ring=lambda kind, queue, job_id: self.rings.append(job_id))
-        self.lifecycle = Lifecycle(self.engine, self.queue, effects=job_effects.apply, lease_ms=30_000)
+        self.lifecycle = Lifecycle(
+            self.engine,
+            self.queue,
+            effects=job_effects.apply,
+            retry_effects=job_effects.apply_retry,
+            lease_ms=30_000,
+        )
 
     def user(self, name: str, *groups: str) -> Actor:
         """Enter a user, in groups that are made where they are missing; return who comes in as that user."""
@@ -147,12 +158,35 @@ class Desk:
                 session, ANN, name, number, to=to, archive_existing=archive_existing, queue=self.queue
             )
 
+    def alias(self, name: str, alias: str, number: int) -> None:
+        """Let an alias point to a version."""
+        with transaction(self.engine) as session:
+            set_registered_model_alias(session, ANN, name, alias, number)
+
+    def tag(self, name: str, key: str, value: str, *, number: int | None = None) -> None:
+        """Set a tag of a model, or of a version of it."""
+        with transaction(self.engine) as session:
+            if number is None:
+                set_registered_model_tag(session, ANN, name, key, value)
+            else:
+                set_model_version_tag(session, ANN, name, number, key, value)
+
+    def ask(self, question: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Return what one of the queries answers to ANN, who may see everything."""
+        with autocommit(self.engine) as connection:
+            return question(connection, ANN, *arguments)
+
     def version(self, name: str = "m", number: int = 1) -> ModelVersion:
         """Return a version's row as it is now, deleted or not."""
         statement = select(ModelVersion).join(RegisteredModel, RegisteredModel.id == ModelVersion.model_id)
         with reading(self.engine) as session:
             found = session.scalars(statement.where(RegisteredModel.name == name, ModelVersion.version == number))
             return found.one()
+
+    def change_counter(self, name: str = "m") -> int:
+        """Return how often a model has changed."""
+        with reading(self.engine) as session:
+            return session.scalars(select(RegisteredModel.change_counter).where(RegisteredModel.name == name)).one()
 
     def stages(self, name: str = "m") -> dict[int, str]:
         """Return number -> stage of a model's versions."""

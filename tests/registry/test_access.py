@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from modelyard.database.session import reading, transaction
+from modelyard.database.session import autocommit, reading, transaction
 from modelyard.database.tables import RegisteredModel
 from modelyard.errors import PermissionDenied
 from modelyard.registry import access
 from modelyard.registry.access import Actor
 from modelyard.registry.pages import Search
 from modelyard.registry.permissions import WantedLevel, update_permissions
-from modelyard.registry.registered_models import create_registered_model, find_registered_model, list_registered_models
+from modelyard.registry.registered_models import create_registered_model, find_registered_model
+from modelyard.registry.searches import list_registered_models
 from modelyard.rules.ordering import REGISTERED_MODEL_TIES
 from modelyard.rules.permissions import Ability, Level
 from modelyard.rules.principals import PrincipalKind
@@ -35,9 +36,9 @@ def level(desk: Desk, actor: Actor, model: str = "m") -> Level | None:
 
 
 def seen(desk: Desk, actor: Actor) -> list[str]:
-    with reading(desk.engine) as session:
-        page = list_registered_models(session, actor, Search([], REGISTERED_MODEL_TIES, 100))
-        return [model.name for model in page.rows]
+    with autocommit(desk.engine) as connection:
+        page = list_registered_models(connection, actor, Search([], REGISTERED_MODEL_TIES, 100))
+    return [model.name for model in page.rows]
 
 
 def limited(actor: Actor, **limits: object) -> Actor:

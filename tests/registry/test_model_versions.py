@@ -12,13 +12,8 @@ from modelyard.registry.model_versions import (
     read_model_version,
     update_model_version,
 )
-from modelyard.registry.pages import Search
-from modelyard.registry.progress import status_messages
 from modelyard.registry.registered_models import read_registered_model
 from modelyard.registry.registration import NewVersion, Remembered, origin_of
-from modelyard.registry.version_search import search_model_versions
-from modelyard.rules.filters import MODEL_VERSIONS, parse_filter
-from modelyard.rules.ordering import MODEL_VERSION_DEFAULT, MODEL_VERSION_TIES, OrderKey
 from modelyard.rules.sources import LocalPath, RegisteredVersion, Source
 from modelyard.rules.stages import Stage
 from modelyard.rules.versions import RegistrationMode
@@ -104,16 +99,6 @@ def test_a_description_may_change_while_the_version_is_registered(desk: Desk) ->
     assert version.updated_at_ms == model.updated_at_ms
 
 
-def test_a_pending_version_tells_where_its_job_stands(desk: Desk) -> None:
-    desk.model()
-    waiting, ready = desk.pending(), desk.ready()
-
-    with reading(desk.engine) as session:
-        messages = status_messages(session, [waiting, ready])
-
-    assert messages == {waiting.id: "Waiting for a worker", ready.id: ""}
-
-
 def test_a_version_of_another_model_is_ready_at_once_with_the_same_manifest(desk: Desk) -> None:
     desk.model("a")
     desk.model("b")
@@ -143,6 +128,27 @@ def test_a_stage_as_source_is_written_down_as_the_version_it_means(desk: Desk, s
     desk.pending("a")
 
     assert desk.pending("a", source=source).source == taken
+
+
+def test_an_alias_as_source_is_written_down_as_the_version_it_points_to(desk: Desk) -> None:
+    desk.model("a")
+    desk.ready("a")
+    desk.ready("a")
+    desk.alias("a", "champion", 1)
+
+    copies = [desk.pending("a", source=source) for source in ("models:/a@champion", "models:/a@Latest")]
+
+    assert [(copy.status, copy.source) for copy in copies] == [("READY", "models:/a/1"), ("READY", "models:/a/3")]
+
+
+@pytest.mark.parametrize("source", ["models:/p/1", "models:/p/latest"])
+def test_a_prompt_is_no_source(desk: Desk, source: str) -> None:
+    desk.model("p")
+    desk.pending("p", source="dummy-source")
+    desk.model()
+
+    with pytest.raises(SourceRefused, match="'p' is a prompt"):
+        desk.pending(source=source)
 
 
 @pytest.mark.parametrize(
@@ -251,46 +257,3 @@ def test_whoever_has_no_permission_adds_and_sees_no_version(desk: Desk) -> None:
             create_model_version(session, STRANGER, wish, Remembered(), lifecycle=desk.lifecycle)
         with pytest.raises(PermissionDenied, match="CAN_READ"):
             read_model_version(session, STRANGER, "m", 1)
-        page = search_model_versions(session, STRANGER, Search([], MODEL_VERSION_TIES, 10))
-
-    assert page.rows == []
-
-
-@pytest.mark.parametrize(
-    ("order", "found"),
-    [
-        ([*MODEL_VERSION_DEFAULT, *MODEL_VERSION_TIES], None),
-        ([OrderKey("name"), OrderKey("version", descending=True)], ["a2", "a1", "b3", "b2", "b1"]),
-        ([OrderKey("version", descending=True), OrderKey("name")], ["b3", "a2", "b2", "a1", "b1"]),
-    ],
-)
-def test_versions_are_paged_in_the_order_asked_for(desk: Desk, order: list[OrderKey], found: list[str] | None) -> None:
-    for name in ("a", "b"):
-        desk.model(name)
-    for name in ("a", "a", "b", "b", "b"):
-        desk.ready(name)
-    seen, last = [], None
-
-    with reading(desk.engine) as session:
-        for _ in range(3):
-            page = search_model_versions(session, ANN, Search([], order, 2, last))
-            seen += [f"{name}{version.version}" for name, version in page.rows]
-            last = page.last
-
-    assert last is None
-    assert seen == found if found else sorted(seen) == ["a1", "a2", "b1", "b2", "b3"]
-
-
-def test_versions_are_found_by_their_models_name_and_deleted_ones_never(desk: Desk) -> None:
-    for name in ("a", "b"):
-        desk.model(name)
-        desk.ready(name)
-    desk.ready("a")
-    with transaction(desk.engine) as session:
-        delete_model_version(session, ANN, "a", 2, lifecycle=desk.lifecycle)
-
-    with reading(desk.engine) as session:
-        wanted = Search(parse_filter("name = 'a'", MODEL_VERSIONS), MODEL_VERSION_TIES, 10)
-        page = search_model_versions(session, ANN, wanted)
-
-    assert [(name, version.version) for name, version in page.rows] == [("a", 1)]

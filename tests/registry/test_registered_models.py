@@ -1,26 +1,27 @@
 """Registered models as use-cases."""
 
+import re
 from threading import Barrier, Thread
 
 import pytest
+from sqlmodel import select
 
 from modelyard.database.session import reading, transaction
+from modelyard.database.tables import FormerName, RegisteredModel
 from modelyard.errors import AlreadyExists, InvalidState, InvalidValue, NotFound, PermissionDenied
-from modelyard.registry.pages import Search
+from modelyard.registry import queries
 from modelyard.registry.registered_models import (
     create_registered_model,
     delete_registered_model,
     find_registered_model,
-    latest_versions,
     read_registered_model,
-    search_registered_models,
+    rename_registered_model,
     update_registered_model,
 )
-from modelyard.registry.tags import tags_of_models
-from modelyard.rules.filters import REGISTERED_MODELS, parse_filter
-from modelyard.rules.ordering import REGISTERED_MODEL_TIES, OrderKey
 from modelyard.rules.stages import Stage
 from tests.registry.desks import ANN, STRANGER, Desk
+
+PROMPT = [("mlflow.prompt.is_prompt", "true")]
 
 
 def test_a_new_model_was_last_changed_when_it_was_created(desk: Desk) -> None:
@@ -28,11 +29,11 @@ def test_a_new_model_was_last_changed_when_it_was_created(desk: Desk) -> None:
 
     with reading(desk.engine) as session:
         found = read_registered_model(session, ANN, "m")
-        tags = tags_of_models(session, [model.id])
+    shown = desk.ask(queries.registered_model, "m")
 
     assert (found.public_id, found.description, found.created_by) == (model.public_id, "d", "ann")
     assert found.created_at_ms == found.updated_at_ms
-    assert tags == {model.id: [("b", "1"), ("a", "2")]}
+    assert shown.tags == [("b", "1"), ("a", "2")]
 
 
 def test_a_living_models_name_is_taken(desk: Desk) -> None:
@@ -101,6 +102,88 @@ def test_a_deleted_model_is_gone_with_its_versions_and_its_name_is_free(desk: De
     ]
 
 
+def rename(desk: Desk, name: str, new_name: str) -> RegisteredModel:
+    with transaction(desk.engine) as session:
+        return rename_registered_model(session, ANN, name, new_name=new_name)
+
+
+def test_a_renamed_model_keeps_everything_but_its_name_which_is_free(desk: Desk) -> None:
+    before = desk.model("old", tags=[("k", "v")])
+    desk.ready("old")
+
+    after = rename(desk, "old", "new")
+    desk.model("old")
+
+    assert (after.public_id, after.change_counter > before.change_counter) == (before.public_id, True)
+    assert desk.ask(queries.registered_model, "new").tags == [("k", "v")]
+    assert desk.ask(queries.model_version, "new", 1).model_name == "new"
+    assert desk.ask(queries.registered_model, "old").public_id != before.public_id
+    assert desk.activities()[-2].system_comment == "Renamed from 'old' to 'new'."
+
+
+def test_former_names_are_kept_for_redirects(desk: Desk) -> None:
+    model = desk.model("a")
+    for name, new_name in (("a", "b"), ("b", "c"), ("c", "c")):
+        rename(desk, name, new_name)
+
+    with reading(desk.engine) as session:
+        former = session.execute(select(FormerName.model_id, FormerName.name).order_by(FormerName.id)).all()
+
+    assert former == [(model.id, "a"), (model.id, "b")]
+
+
+@pytest.mark.parametrize(
+    ("new_name", "error", "text"),
+    [
+        ("taken", AlreadyExists, r"\(name=taken\) already exists"),
+        ("a/b", InvalidValue, "must not contain"),
+        ("", InvalidValue, "cannot be empty"),
+        ("x" * 257, InvalidValue, "257 characters"),
+    ],
+)
+def test_a_model_is_not_renamed_to_what_no_model_may_be_called(
+    desk: Desk, new_name: str, error: type[Exception], text: str
+) -> None:
+    desk.model()
+    desk.model("taken")
+
+    with pytest.raises(error, match=text):
+        rename(desk, "m", new_name)
+
+    assert desk.ask(queries.registered_model, "m").name == "m"
+
+
+@pytest.mark.parametrize("stage", [Stage.STAGING, Stage.PRODUCTION])
+def test_a_model_in_use_is_not_renamed(desk: Desk, stage: Stage) -> None:
+    desk.model()
+    desk.ready()
+    desk.ready(stage=stage)
+
+    with pytest.raises(InvalidState, match=r"\(2\).*before renaming"):
+        rename(desk, "m", "n")
+
+    desk.move("m", 2, Stage.ARCHIVED)
+    assert rename(desk, "m", "n").name == "n"
+
+
+@pytest.mark.parametrize(
+    ("living", "wanted", "text"),
+    [
+        ([], [], "Registered Model (name=m) already exists."),
+        (PROMPT, PROMPT, "Prompt (name=m) already exists."),
+        (PROMPT, [], "Tried to create a registered model with name 'm', but the name is already taken by a prompt."),
+        ([], PROMPT, "Tried to create a prompt with name 'm', but the name is already taken by a registered model."),
+    ],
+)
+def test_prompts_and_models_share_their_names(
+    desk: Desk, living: list[tuple[str, str]], wanted: list[tuple[str, str]], text: str
+) -> None:
+    desk.model(tags=living)
+
+    with pytest.raises(AlreadyExists, match=re.escape(text)):
+        desk.model(tags=wanted)
+
+
 def test_deleting_a_model_cancels_what_its_versions_wait_for(desk: Desk) -> None:
     desk.model()
     desk.pending()
@@ -121,80 +204,6 @@ def test_a_model_in_use_is_not_deleted(desk: Desk, stage: Stage) -> None:
         delete_registered_model(session, ANN, "m", lifecycle=desk.lifecycle)
 
 
-def test_latest_versions_are_the_newest_ready_ones_of_each_stage(desk: Desk) -> None:
-    model = desk.model()
-    desk.ready(stage=Stage.PRODUCTION)
-    desk.ready(stage=Stage.PRODUCTION)
-    desk.ready()
-    desk.ready()
-    desk.pending()
-
-    with reading(desk.engine) as session:
-        every = latest_versions(session, [model])
-        staging = latest_versions(session, [model], stages=(Stage.STAGING, Stage.NONE))
-
-    assert [version.version for version in every[model.id]] == [2, 4]
-    assert [version.version for version in staging[model.id]] == [4]
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("", ["Abc", "abc", "b_d", "b[d", "bxd"]),
-        ("name = 'abc'", ["abc"]),
-        ("name != 'abc'", ["Abc", "b_d", "b[d", "bxd"]),
-        ("name LIKE 'a%'", ["abc"]),
-        ("name ILIKE 'A%'", ["Abc", "abc"]),
-        ("name LIKE 'bc'", ["Abc", "abc"]),
-        ("name LIKE 'b_d%'", ["b_d", "b[d", "bxd"]),
-        ("name LIKE 'b[d%'", ["b[d"]),
-        ("name LIKE '%*%'", []),
-        ("name LIKE '%\\%'", []),
-        ("name IN ('abc', 'bxd', 'none')", ["abc", "bxd"]),
-        ("name NOT IN ('abc', 'bxd')", ["Abc", "b_d", "b[d"]),
-        ("name LIKE 'b%' AND name != 'bxd'", ["b_d", "b[d"]),
-        ("tags.mlflow.prompt.is_prompt = 'true'", ["prompt"]),
-        ("tag.`mlflow.prompt.is_prompt` != 'true'", ["Abc", "abc", "b_d", "b[d", "bxd"]),
-        ("name = 'prompt'", []),
-    ],
-)
-def test_models_are_found_by_name(desk: Desk, text: str, found: list[str]) -> None:
-    for name in ("abc", "Abc", "b_d", "bxd", "b[d"):
-        desk.model(name)
-    desk.model("prompt", tags=[("mlflow.prompt.is_prompt", "true")])
-
-    with reading(desk.engine) as session:
-        wanted = Search(parse_filter(text, REGISTERED_MODELS), REGISTERED_MODEL_TIES, 100)
-        page = search_registered_models(session, ANN, wanted)
-
-    assert sorted(model.name for model in page.rows) == sorted(found)
-    assert [model.name for model in page.rows] == sorted(model.name for model in page.rows)
-
-
-@pytest.mark.parametrize("text", ["tags.team = 'x'", "tags.mlflow.prompt.is_prompt LIKE 'true'"])
-def test_a_search_that_is_not_served_yet_says_so(desk: Desk, text: str) -> None:
-    wanted = Search(parse_filter(text, REGISTERED_MODELS), REGISTERED_MODEL_TIES, 100)
-
-    with reading(desk.engine) as session, pytest.raises(InvalidValue):
-        search_registered_models(session, ANN, wanted)
-
-
-@pytest.mark.parametrize("order", [[OrderKey("name")], [OrderKey("updated_at", descending=True), OrderKey("name")]])
-def test_pages_show_each_model_once(desk: Desk, order: list[OrderKey]) -> None:
-    for number in range(7):
-        desk.model(f"m{number}")
-    seen, last = [], None
-
-    with reading(desk.engine) as session:
-        for _ in range(4):
-            page = search_registered_models(session, ANN, Search([], order, 2, last))
-            seen += [model.name for model in page.rows]
-            last = page.last
-
-    assert last is None
-    assert sorted(seen) == [f"m{number}" for number in range(7)]
-
-
 def test_whoever_has_no_permission_sees_and_changes_nothing(desk: Desk) -> None:
     desk.model()
 
@@ -204,10 +213,9 @@ def test_whoever_has_no_permission_sees_and_changes_nothing(desk: Desk) -> None:
         with pytest.raises(PermissionDenied, match="CAN_EDIT"):
             update_registered_model(session, STRANGER, "m", description="")
         with pytest.raises(PermissionDenied, match="CAN_MANAGE"):
+            rename_registered_model(session, STRANGER, "m", new_name="n")
+        with pytest.raises(PermissionDenied, match="CAN_MANAGE"):
             delete_registered_model(session, STRANGER, "m", lifecycle=desk.lifecycle)
-        page = search_registered_models(session, STRANGER, Search([], REGISTERED_MODEL_TIES, 100))
-
-    assert page.rows == []
 
 
 def test_anybody_may_create_a_model(desk: Desk) -> None:

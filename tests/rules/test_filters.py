@@ -132,5 +132,11 @@ def test_no_text_breaks_the_parser(text: str) -> None:
         (Operator.EQUAL, "abc", "abc"),
     ],
 )
-def test_a_pattern_without_percent_is_found_anywhere(operator: Operator, pattern: str, wide: str) -> None:
+def test_a_names_pattern_without_percent_is_found_anywhere(operator: Operator, pattern: str, wide: str) -> None:
     assert widened(Comparison(NAME, operator, pattern)).value == wide
+
+
+def test_a_tags_pattern_is_taken_as_given() -> None:
+    comparison = Comparison(Tag("k"), Operator.LIKE, "abc")
+
+    assert widened(comparison) == comparison

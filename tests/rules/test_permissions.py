@@ -26,6 +26,7 @@ STRONGEST = {
     Ability.DESCRIBE: 4,
     Ability.TAG: 4,
     Ability.ALIAS: 4,
+    Ability.MANAGE_JOBS: 4,
     Ability.MOVE_BELOW_PRODUCTION: 3,
     Ability.MOVE_PRODUCTION: 2,
     Ability.CANCEL_REQUEST: 1,

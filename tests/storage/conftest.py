@@ -8,9 +8,9 @@ import pytest
 
 from modelyard.storage import kernel
 from modelyard.storage.copying import KnownFile, StoredFile
-from modelyard.storage.ingest import BlobPlacement, Ingest
+from modelyard.storage.local_store import LocalStore
 from modelyard.storage.local_tree import LocalTree
-from modelyard.storage.store import LocalStore
+from modelyard.storage.store import BlobPlacement, Ingest
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
 from tests.storage.far_server import FarServer
@@ -61,7 +61,7 @@ def store(tmp_path: Path) -> Iterator[LocalStore]:
 @pytest.fixture
 def ingest(store: LocalStore) -> Iterator[Ingest]:
     """The staging folder of job 7, attempt 1."""
-    with Ingest(store, 7, 1) as ingest:
+    with store.ingest(7, 1) as ingest:
         yield ingest
 
 

@@ -8,11 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from modelyard.errors import BodyTooLarge, InvalidValue, Released, SourceUnreadable
+from modelyard.errors import BodyTooLarge, InvalidValue, Released, SourceUnreadable, TemporaryFailure
 from modelyard.storage.copying import batches, copy_tree, receive_upload, store_bytes
-from modelyard.storage.ingest import BATCH_BYTES, Ingest
 from modelyard.storage.manifest import build_manifest
-from modelyard.storage.store import blob_name
+from modelyard.storage.store import BATCH_BYTES, blob_name
 from modelyard.storage.tree import FileEntry
 from tests.storage.conftest import blob_names, read_blob, staged_names
 
@@ -75,7 +74,7 @@ def test_a_pulse_comes_with_every_file_and_every_piece(model, open_tree, ingest,
     assert len(beats) >= 4 + 5
     assert [beat.bytes_done for beat in beats] == sorted(beat.bytes_done for beat in beats)
     assert max(b.bytes_done - a.bytes_done for a, b in pairwise(beats)) <= 1 << 20
-    assert dataclasses.astuple(beats[-1]) == (4, 4, total, total)
+    assert dataclasses.astuple(beats[-1]) == (4, 4, total, total, total)
 
 
 def test_what_a_pulse_raises_ends_the_copy_and_leaves_nothing_half_written(model, open_tree, store, ledger):
@@ -83,7 +82,7 @@ def test_what_a_pulse_raises_ends_the_copy_and_leaves_nothing_half_written(model
         if progress.bytes_done > 10_000:
             raise Released
 
-    with pytest.raises(Released), Ingest(store, 7, 1) as ingest:
+    with pytest.raises(Released), store.ingest(7, 1) as ingest:
         copy(open_tree(model), ingest, ledger, pulse=drain)
 
     assert staged_names(store) == []
@@ -95,11 +94,22 @@ def test_a_retry_does_not_read_what_is_stored(model, open_tree, store, ledger, i
     known = ledger.known_files()
     ledger.batches.clear()
 
-    with Ingest(store, 7, 2) as second_ingest:
+    with store.ingest(7, 2) as second_ingest:
         second = copy(open_tree(model), second_ingest, ledger, known=known)
 
     assert second == first
     assert ledger.recorded_paths == []
+
+
+def test_what_a_retry_finds_stored_is_done_but_not_copied(model, open_tree, store, ingest, ledger):
+    copy(open_tree(model), ingest, ledger)
+    (model / "new").write_bytes(b"12345")
+    beats = []
+
+    copy(open_tree(model), ingest, ledger, known=ledger.known_files(), pulse=beats.append)
+
+    assert beats[-1].bytes_done == beats[-1].bytes_total > 5
+    assert beats[-1].copied_bytes == 5
 
 
 def change_the_file(model, _store, _known):
@@ -183,6 +193,75 @@ def test_a_source_that_changes_is_not_recorded(model, open_tree, ingest, ledger)
         copy(open_tree(model), ingest, ledger, pulse=meddle)
 
     assert ledger.batches == []
+
+
+def many_files(folder, number):
+    (folder / "many").mkdir()
+    for name in range(number):
+        (folder / "many" / f"{name:03}").write_bytes(f"{name % 90}".encode() * 1000)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_many_files_arrive_however_many_threads_copy_them(model, open_tree, store, ingest, ledger, threads):
+    many_files(model, 100)
+    told = []
+
+    copied = copy_tree(open_tree(model), ingest, known={}, ledger=ledger, pulse=told.append, threads=threads)
+
+    assert len(copied.files) == 103
+    for file in copied.files:
+        assert read_blob(store, file.digest) == (model / file.path).read_bytes()
+    assert (told[-1].files_done, told[-1].bytes_done) == (103, told[-1].bytes_total)
+    assert [progress.bytes_done for progress in told] == sorted(progress.bytes_done for progress in told)
+
+
+def test_one_bad_file_among_many_ends_the_copy_and_leaves_nothing(model, open_tree, store, ingest, ledger):
+    many_files(model, 100)
+    tree = open_tree(model)
+    listed = tree.entries()
+    (model / "many" / "050").write_bytes(b"changed")
+
+    class Listed:
+        def entries(self):
+            return listed
+
+        def open(self, entry):
+            return tree.open(entry)
+
+    with pytest.raises(SourceUnreadable, match="050"):
+        copy(Listed(), ingest, ledger)
+
+    assert blob_names(store) == []
+    assert ledger.batches == []
+
+
+def test_a_pulse_that_raises_ends_a_copy_by_many_threads(model, open_tree, store, ledger):
+    many_files(model, 100)
+
+    def drain(_progress):
+        raise Released
+
+    with pytest.raises(Released), store.ingest(7, 1) as ingest:
+        copy(open_tree(model), ingest, ledger, pulse=drain)
+
+    assert staged_names(store) == []
+    assert blob_names(store) == []
+
+
+def test_what_does_not_fit_is_refused_before_the_first_byte(model, open_tree, store, ingest, ledger, monkeypatch):
+    monkeypatch.setattr(store, "free_bytes", lambda: 25_000)
+
+    with pytest.raises(TemporaryFailure, match=r"25\.6 kB are needed, 25\.0 kB are free.*tried again"):
+        copy(open_tree(model), ingest, ledger)
+
+    assert os.listdir(store.root / "ingest" / ingest.name) == []
+
+
+def test_what_is_stored_already_needs_no_room(model, open_tree, store, ingest, ledger, monkeypatch):
+    copy(open_tree(model), ingest, ledger)
+    monkeypatch.setattr(store, "free_bytes", lambda: 0)
+
+    copy(open_tree(model), ingest, ledger, known=ledger.known_files())
 
 
 def entries(*sizes):

@@ -9,29 +9,30 @@ import sys
 import pytest
 
 from modelyard.storage.copying import copy_tree
-from modelyard.storage.ingest import Ingest
-from modelyard.storage.store import LocalStore
+from modelyard.storage.local_store import LocalStore
 
 # The process kills itself at the n-th event of a kind, so that each step of the protocol is met, and met exactly.
 COPY = """
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
-from modelyard.storage import ingest as protocol
+from modelyard.storage import local_ingest as protocol
 from modelyard.storage.copying import copy_tree
-from modelyard.storage.ingest import BlobPlacement, Ingest
+from modelyard.storage.store import BlobPlacement
 from modelyard.storage.local_tree import LocalTree
-from modelyard.storage.store import LocalStore
+from modelyard.storage.local_store import LocalStore
 from modelyard.storage.tree import Limits
 
 _, root, folder, fatal, left = sys.argv
 left = int(left)
+lock = threading.Lock()
 
 def meet(event, arguments=()):
     global left
     if event == fatal:
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with lock:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 class Ledger:
     def record(self, batch):
@@ -43,7 +44,7 @@ class Ledger:
 protocol.BATCH_FILES = 20
 store = LocalStore(Path(root))
 tree = LocalTree(os.open(folder, os.O_RDONLY), "the model", Limits())
-with Ingest(store, 1, 1) as ingest:
+with store.ingest(1, 1) as ingest:
     sys.addaudithook(meet)
     copy_tree(tree, ingest, known={}, ledger=Ledger(), pulse=lambda progress: meet("pulse"))
 """
@@ -63,8 +64,8 @@ def many_files(tmp_path):
 @pytest.mark.parametrize(
     ("event", "number"),
     [
-        ("pulse", 1),
-        ("pulse", 205),
+        ("open", 30),
+        ("open", 120),
         ("os.rename", 7),
         ("record", 2),
         ("os.mkdir", 1),
@@ -86,7 +87,7 @@ def test_a_killed_copy_leaves_no_partial_blob_and_is_finished_by_the_next(
         assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
     [left] = store.list_staging()
     store.remove_staging(left.name)
-    with Ingest(store, 1, 2) as ingest:
+    with store.ingest(1, 2) as ingest:
         copied = copy_tree(open_tree(many_files), ingest, known={}, ledger=ledger, pulse=lambda _progress: None)
     store.check_present(copied.blobs)
     assert len(copied.files) == 102

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from modelyard.storage.local_store import LocalStore
 from modelyard.storage.manifest import ManifestFile, build_manifest
-from modelyard.storage.store import LocalStore, StoredBlob, blob_name
+from modelyard.storage.store import StoredBlob, blob_name
 from modelyard.web import file_index
 from modelyard.web.file_index import Entry, FileIndexes, index_files
 

@@ -11,12 +11,13 @@ from werkzeug.test import TestResponse
 
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Job
+from modelyard.jobs.guards import Claim
 from modelyard.registry.access import Actor
 from modelyard.registry.groups import add_members, create_group
 from modelyard.registry.principals import find_principal, require_account
 from modelyard.registry.tokens import create_token, revoke_token
 from modelyard.registry.users import create_user, set_active
-from modelyard.rules.jobs import JobKind, JobStatus
+from modelyard.rules.jobs import FINAL, JobKind, JobStatus
 from modelyard.rules.principals import PrincipalKind
 from modelyard.rules.tokens import UNLIMITED, TokenLimits, public_id_of
 from modelyard.runtime import Runtime
@@ -26,6 +27,7 @@ from modelyard.worker import runner
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.tasks import WORK
+from tests.web.contract import check_answer
 
 PREFIX = "/api/2.0/mlflow"
 CONSOLE = Actor("console", is_admin=True)
@@ -55,11 +57,16 @@ class Yard:
         return self.runtime.engine
 
     def send(self, method: str, route: str, body: Any = None, **options: Any) -> TestResponse:
-        """Send a request to a registry route, or to any path that begins with a slash."""
+        """Send a request to a registry route, or to any path that begins with a slash.
+
+        Answers of the native API are held to its description, whatever the test is about.
+        """
         path = route if route.startswith("/") else f"{PREFIX}/{route}"
         arguments = {"json": body} if body is not None else {}
         options.setdefault("headers", self.bearer(self.token) if self.token else {})
-        return self.client.open(path, method=method, **arguments, **options)
+        answer = self.client.open(path, method=method, **arguments, **options)
+        check_answer(method, path, answer)
+        return answer
 
     @staticmethod
     def bearer(token: str) -> dict[str, str]:
@@ -142,6 +149,23 @@ class Yard:
         )
         waiting = [job for job in self.jobs() if job.status == JobStatus.QUEUED]
         return [runner.run(context, WORK[JobKind(job.kind)], job.id) for job in waiting]
+
+    def add_job(self, **columns: Any) -> int:
+        """Write a job's row as it might have been left; return its id."""
+        values: dict[str, Any] = {"kind": "probe", "queue": "fast", "max_attempts": 5, "requested_by": "ann", **columns}
+        if values.get("status") in FINAL:
+            values.setdefault("finished_at_ms", 1)
+        with transaction(self.engine) as session:
+            job = Job(**values)
+            session.add(job)
+            session.flush()
+            return job.id
+
+    def claim(self, job_id: int, worker: str = "host:7:6:unique") -> Claim:
+        """Take a waiting job as a worker does."""
+        claim = self.runtime.lifecycle.claim(job_id, worker)
+        assert claim is not None
+        return claim
 
     def jobs(self) -> list[Job]:
         """Return every job's row, oldest first."""

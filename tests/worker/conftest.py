@@ -14,9 +14,9 @@ from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import job_effects
 from modelyard.rules.jobs import JobKind, JobStatus
+from modelyard.storage.local_store import LocalStore
 from modelyard.storage.manifest import ManifestFile, parse_manifest
 from modelyard.storage.roots import SourceRoots
-from modelyard.storage.store import LocalStore
 from modelyard.storage.tree import Limits
 from modelyard.worker import runner
 from modelyard.worker.context import Context, Work

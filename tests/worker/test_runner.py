@@ -1,27 +1,26 @@
 """How one job is run: whatever the work does, its outcome is recorded once, on both databases."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 import structlog
 from sqlalchemy import update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from modelyard.database.session import transaction
 from modelyard.database.tables import metadata
-from modelyard.errors import InvalidValue, SourceUnreadable, TemporaryFailure
-from modelyard.rules.jobs import JobStatus
+from modelyard.errors import ClaimLost, InvalidValue, SourceUnreadable, TemporaryFailure
+from modelyard.jobs.lifecycle import Lifecycle
+from modelyard.rules.jobs import RULES, JobKind, JobStatus
 from modelyard.worker import runner
-from modelyard.worker.beliefs import Beliefs, ZombieWatch
-from modelyard.worker.heart import Heart
+from modelyard.worker.registration import register_version
 from tests.waiting import wait_until
+from tests.worker.conftest import random_bytes
 
 jobs = metadata.tables["jobs"]
+
+LOST = OperationalError("COMMIT", {}, Exception("the connection is lost"))
 
 
 def raising(error):
@@ -45,6 +44,20 @@ def test_what_the_work_raises_decides_the_outcome(house, error, status, version_
 
     assert house.run(job, raising(error)) is status
     assert house.version().status == version_status
+
+
+@pytest.mark.parametrize("arguments", [{}, {"source": 3}, [], "text", {"source": "/x", "upload_folder": []}])
+def test_a_job_with_arguments_of_another_release_fails_with_a_reason(house, arguments):
+    job = house.register("/x")
+    with transaction(house.engine) as session:
+        session.execute(update(jobs).values(arguments=arguments))
+
+    assert house.run(job) is JobStatus.FAILED
+
+    assert house.job(job).error_code == "INVALID_PARAMETER_VALUE"
+    assert "not made by this release" in house.job(job).status_message
+    assert house.version().status_message == house.job(job).status_message
+    assert house.run(job) is None
 
 
 def test_a_defect_of_ours_shows_a_number_and_no_secret(house):
@@ -104,27 +117,135 @@ def test_a_worker_whose_claim_was_taken_records_nothing(house):
 def test_a_database_that_is_away_during_the_work_ends_no_job(house):
     job = house.register("/x")
 
-    assert house.run(job, raising(OperationalError("SELECT", {}, Exception("server closed")))) is None
-    assert house.job(job).status == "RUNNING"
+    assert house.run(job, raising(LOST)) is None
+
+    assert (house.job(job).status, house.version().status) == ("RUNNING", "PENDING_REGISTRATION")
 
 
-def test_an_outcome_whose_commit_was_not_heard_is_looked_up(house, monkeypatch):
+def test_a_statement_that_the_database_refuses_is_a_defect_of_ours(house):
+    job = house.register("/x")
+
+    assert house.run(job, raising(DataError("SELECT", {}, Exception("out of range")))) is JobStatus.FAILED
+    assert house.job(job).error_code == "INTERNAL_ERROR"
+
+
+# The move that ends an attempt, the work that comes to it, and the status that it leaves.
+ENDS = {
+    "finish": (register_version, JobStatus.SUCCEEDED),
+    "fail": (raising(SourceUnreadable("No MLmodel.")), JobStatus.FAILED),
+    "give_back": (raising(TemporaryFailure("away")), JobStatus.QUEUED),
+}
+
+
+@pytest.fixture
+def lose_answers(monkeypatch):
+    """A function that lets a move of the lifecycle lose the answers to its first commits, or the commits as well."""
+
+    def lose(move: str, *, committed: bool, times: int = 1) -> list[str]:
+        real, calls = getattr(Lifecycle, move), []
+
+        def unheard(*arguments, **options):
+            calls.append(move)
+            if len(calls) > times:
+                return real(*arguments, **options)
+            if committed:
+                real(*arguments, **options)
+            raise LOST
+
+        monkeypatch.setattr(Lifecycle, move, unheard)
+        return calls
+
+    return lose
+
+
+@pytest.mark.parametrize("move", ENDS)
+def test_an_outcome_whose_commit_was_not_heard_is_looked_up(house, lose_answers, move):
+    work, status = ENDS[move]
     job = house.register(house.model_folder())
-    lifecycle = type(house.context.lifecycle)
-    finish, calls = lifecycle.finish, []
+    calls = lose_answers(move, committed=True)
 
-    def finish_and_lose_the_answer(self, claim, result, said):
-        calls.append(1)
-        status = finish(self, claim, result, said)
-        if len(calls) == 1:
-            raise OperationalError("COMMIT", {}, Exception("connection lost"))
-        return status
+    # A job that waits again is nobody's, so that nobody can tell whose commit that was.
+    assert house.run(job, work) is (status if status is not JobStatus.QUEUED else None)
 
-    monkeypatch.setattr(lifecycle, "finish", finish_and_lose_the_answer)
-
-    assert house.run(job) is JobStatus.SUCCEEDED
     assert len(calls) == 2
-    assert house.version().status == "READY"
+    assert (house.job(job).status, house.job(job).attempt) == (status, 1)
+    assert len({row.line for row in house.rows("job_log")}) == len(house.rows("job_log"))
+
+
+@pytest.mark.parametrize("move", ENDS)
+def test_an_outcome_that_was_not_written_is_written_again(house, lose_answers, move):
+    work, status = ENDS[move]
+    job = house.register(house.model_folder())
+    calls = lose_answers(move, committed=False)
+
+    assert house.run(job, work) is status
+
+    assert len(calls) == 2
+    assert house.job(job).status == status
+
+
+@pytest.mark.parametrize("move", ENDS)
+def test_an_outcome_that_cannot_be_written_is_left_to_the_lease(house, lose_answers, move):
+    work, _ = ENDS[move]
+    job = house.register(house.model_folder())
+    house.context = replace(house.context, lifecycle=replace(house.context.lifecycle, lease_ms=1000))
+    lose_answers(move, committed=False, times=1000)
+
+    with pytest.raises(OperationalError):
+        house.run(job, work)
+
+    assert (house.job(job).status, house.version().status) == ("RUNNING", "PENDING_REGISTRATION")
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "wanted"),
+    [
+        (JobKind.REGISTER_VERSION, {}, "'source' as str"),
+        (JobKind.REGISTER_VERSION, {"source": 7}, "'source' as str"),
+        (JobKind.REGISTER_VERSION, {"source": "gopher://x"}, "gopher"),
+        (JobKind.ARCHIVE_VERSIONS, {"versions": "all", "from_stage": "Staging", "promoted": 1}, "'versions' as list"),
+    ],
+)
+def test_a_job_with_arguments_that_its_kind_does_not_accept_fails_and_says_which(house, kind, arguments, wanted):
+    job = house.register("/x")
+    with transaction(house.engine) as session:
+        session.execute(update(jobs).values(kind=kind, arguments=arguments))
+
+    assert house.run(job) is JobStatus.FAILED
+
+    assert wanted in house.job(job).status_message
+
+
+def test_a_job_that_takes_longer_than_its_kind_may_fails_for_good(house, monkeypatch):
+    job = house.register("/x")
+    monkeypatch.setitem(RULES, JobKind.REGISTER_VERSION, replace(RULES[JobKind.REGISTER_VERSION], time_limit_s=0))
+
+    assert house.run(job, raising(AssertionError("not reached"))) is JobStatus.FAILED
+
+    assert house.job(job).error_code == "RESOURCE_LIMIT_EXCEEDED"
+    assert "longer than 0 s" in house.version().status_message
+
+
+def test_a_child_that_is_told_to_exit_gives_its_job_back_and_exits(house):
+    job = house.register("/x")
+
+    with pytest.raises(SystemExit):
+        house.run(job, raising(SystemExit()))
+
+    assert (house.job(job).status, house.job(job).releases) == ("QUEUED", 1)
+
+
+@pytest.mark.parametrize("error", [ClaimLost(1, 1), LOST], ids=["the claim is lost", "the database is away"])
+def test_a_child_that_cannot_give_its_job_back_exits_all_the_same(house, monkeypatch, error):
+    job = house.register("/x")
+
+    def release(*_):
+        raise error
+
+    monkeypatch.setattr(Lifecycle, "release", release)
+
+    with pytest.raises(SystemExit):
+        house.run(job, raising(SystemExit()))
 
 
 def test_a_doubled_message_runs_nothing_twice(house):
@@ -134,81 +255,46 @@ def test_a_doubled_message_runs_nothing_twice(house):
     assert house.run(job) is None
 
 
-def test_the_heartbeat_writes_progress_while_the_work_goes_on(house):
-    job = house.register("/x")
-    seen = []
-
-    def work(context, claim, pulse):
-        pulse(step="Copying", bytes_done=5, bytes_total=10)
-        seen.append(wait_until(lambda: house.job(job).bytes_done == 5 and house.job(job).step, what="progress"))
-        raise SourceUnreadable("enough")
-
-    house.run(job, work)
-
-    assert seen == ["Copying"]
-
-
-def test_a_worker_that_could_not_renew_stops_by_itself(house):
-    job = house.register("/x")
-    claim = house.context.lifecycle.claim(job.id, runner.new_owner())
-    heart = Heart(house.context.lifecycle, claim, house.drain, 60, claimed_s=-1000.0)
-
-    with pytest.raises(runner.ClaimLost):
-        heart()
-
-
-STALL = """
-import sys, threading
-sys.path.insert(0, sys.argv[1])
-from modelyard.worker.heart import Heart
-from modelyard.jobs.guards import Claim
-from modelyard.worker.drain import DrainFlag
-import time
-class Quick:
-    lease_ms = 400
-    def heartbeat(self, claim, progress, said): return False
-claim = Claim(1, 1, "w", "k", None, {}, None, None, "ann")
-with Heart(Quick(), claim, DrainFlag(), 0.5, time.monotonic()) as heart:
-    threading.Event().wait(30)
-"""
-
-
-def test_a_child_whose_work_stands_still_ends_itself():
-    source = Path(runner.__file__).parents[2]
-    ended = subprocess.run([sys.executable, "-c", STALL, str(source)], capture_output=True, timeout=25, check=False)
-
-    assert ended.returncode == -signal.SIGKILL
-
-
-def test_a_child_that_runs_another_s_job_is_killed(house):
-    job = house.register("/x")
-    beliefs = Beliefs(1)
-    child = subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait(60)"])
-    claim = house.context.lifecycle.claim(job.id, f"host:{child.pid}:abc")
-    beliefs._write(f"{child.pid} {claim.job_id} {claim.worker} .")
-    watch = ZombieWatch(house.engine, beliefs, lambda: {child.pid}, lease_s=0)
-
-    watch()
-    assert child.poll() is None
-    with transaction(house.engine) as session:
-        session.execute(update(jobs).values(worker="another"))
-    watch()
-
-    assert child.wait(10) == -signal.SIGKILL
-
-
-def test_a_pid_that_is_no_child_of_this_worker_is_left_alone(house):
-    beliefs = Beliefs(1)
-    beliefs._write(f"{os.getpid()} 1 gone .")
-
-    ZombieWatch(house.engine, beliefs, set, lease_s=0)()
-
-    assert beliefs.read() == {os.getpid(): (1, "gone")}
-
-
 def test_each_line_of_a_job_s_log_names_it(house):
     job = house.register("/x")
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         house.run(job, raising(SourceUnreadable("No MLmodel.")))
 
     assert {line["job_id"] for line in lines} == {job.id}
+
+
+def test_the_heartbeat_writes_how_fast_the_work_copies(house):
+    job = house.register("/x")
+    seen = []
+
+    def work(context, claim, pulse):
+        pulse(bytes_done=1000, bytes_total=9000, copied_bytes=0)
+        pulse(bytes_done=1500, bytes_total=9000, copied_bytes=500)
+        seen.append(wait_until(lambda: house.job(job).bytes_per_s, what="a speed"))
+        raise SourceUnreadable("enough")
+
+    house.run(job, work)
+
+    # The first beat comes after a second; the thousand bytes that were there before do not count.
+    assert 0 < seen[0] <= 520
+
+
+def test_a_new_attempt_has_no_speed_yet(house):
+    job = house.register("/x")
+    with transaction(house.engine) as session:
+        session.execute(update(jobs).values(bytes_per_s=7))
+
+    house.context.lifecycle.claim(job.id, runner.new_owner())
+
+    assert house.job(job).bytes_per_s is None
+
+
+def test_a_job_that_succeeded_shows_all_of_its_progress(house):
+    data = {f"file-{number}": random_bytes(1000, number) for number in range(3)}
+    job = house.register(house.model_folder(**data))
+
+    house.run(job)
+
+    row = house.job(job)
+    assert (row.items_done, row.items_total) == (4, 4)
+    assert (row.bytes_done, row.bytes_total) == (3012, 3012)

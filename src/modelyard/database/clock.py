@@ -8,16 +8,18 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Engine
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
 
 # Only tests move it, by `shift_clock`.
 _offset_ms = 0
 
 
-class now_ms(ColumnElement[int]):  # noqa: N801 - it reads as the SQL function that it stands for.
+class now_ms(FunctionElement[int]):  # noqa: N801 - it reads as the SQL function that it stands for.
     """The current time in milliseconds since the epoch, as an SQL expression."""
 
     type = BigInteger()
+    # A FunctionElement knows how to take part in a statement's cache key; on a bare ColumnElement this line is without
+    # effect, and each statement that asks for the time is compiled anew.
     inherit_cache = True
 
 

@@ -1,33 +1,81 @@
 """Searches in SQL: comparisons -> WHERE, an order -> ORDER BY, the last row of a page -> where the next one begins.
 
-Pages continue behind the last row seen ("keyset"), so that a row which comes or goes shifts nothing.
+A statement is put together from the shape of a search and used again for every search of that shape: the values stand
+in it as names, `values_of` says for what. Pages continue behind the last row seen ("keyset"), so that a row which
+comes or goes shifts nothing, and the hundredth page costs no more than the first.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Dialect, and_, false, or_
-from sqlalchemy.sql.elements import SQLCoreOperations
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Integer,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import FromClause
+from sqlalchemy.types import TypeDecorator
 
-from modelyard.errors import InvalidValue
-from modelyard.rules.filters import Attribute, Comparison, Operator
+from modelyard.database.tables import VALUE_START_CHARACTERS
+from modelyard.rules.filters import Attribute, Comparison, Operator, OptionalTag, Tag
 from modelyard.rules.ordering import OrderKey
 
-# Mapped columns of the table classes, or columns of tables.
-Columns: TypeAlias = Mapping[str, SQLCoreOperations[Any]]
+Columns: TypeAlias = Mapping[str, ColumnElement[Any]]
+# What is compared, and how: the name of an attribute, or a kind of tag. Which tag is a value.
+Compared: TypeAlias = tuple[str | type[Tag] | type[OptionalTag], Operator]
 
 
-def condition(comparison: Comparison, columns: Columns, dialect: Dialect) -> ColumnElement[bool]:
-    """Return the condition for one comparison; `columns` maps the attributes that are served -> columns.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A search without its values; `continued` when it begins behind the last row of another page."""
 
-    Raises InvalidValue for one that the grammar knows and this release does not serve.
-    """
-    subject = comparison.subject
-    column = columns.get(subject.name) if isinstance(subject, Attribute) else None
-    if column is None:
-        asked = subject.name if isinstance(subject, Attribute) else "tags"
-        raise InvalidValue(f"Searching by {asked} is not served by this release; search by {', '.join(columns)}.")
-    return _compare(column, comparison, dialect)
+    compared: tuple[Compared, ...]
+    order: tuple[OrderKey, ...]
+    continued: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Rows that may bear tags: their id, the table of the tags, and the tags' column that holds the id."""
+
+    row_id: ColumnElement[int]
+    tags: FromClause
+    owner: ColumnElement[int]
+
+
+def shape_of(comparisons: Sequence[Comparison], order: Sequence[OrderKey], last: Sequence[Any] | None) -> Shape:
+    """Return the shape of a search."""
+    return Shape(tuple(_compared(comparison) for comparison in comparisons), tuple(order), last is not None)
+
+
+def values_of(comparisons: Sequence[Comparison], last: Sequence[Any] | None) -> dict[str, Any]:
+    """Return name -> value for a statement with the search's shape."""
+    values: dict[str, Any] = {}
+    for place, comparison in enumerate(comparisons):
+        values[f"value_{place}"] = comparison.value
+        if not isinstance(comparison.subject, Attribute):
+            values[f"key_{place}"] = comparison.subject.key
+    return values | {f"last_{place}": value for place, value in enumerate(last or ())}
+
+
+def conditions(shape: Shape, columns: Columns, tagged: Tagged) -> list[ColumnElement[bool]]:
+    """Return the conditions of a search; `columns` maps the attributes of its grammar -> columns."""
+    return [_condition(place, compared, columns, tagged) for place, compared in enumerate(shape.compared)]
 
 
 def order_clauses(order: Sequence[OrderKey], columns: Columns) -> list[ColumnElement[Any]]:
@@ -35,55 +83,125 @@ def order_clauses(order: Sequence[OrderKey], columns: Columns) -> list[ColumnEle
     return [columns[key.name].desc() if key.descending else columns[key.name].asc() for key in order]
 
 
-def behind(order: Sequence[OrderKey], columns: Columns, last: Sequence[Any]) -> ColumnElement[bool]:
-    """Return the condition for rows that come behind the one whose keys have the values `last`."""
+def behind(order: Sequence[OrderKey], columns: Columns) -> ColumnElement[bool]:
+    """Return the condition for rows that come behind the one with the last values."""
     found: ColumnElement[bool] = false()
-    for key, value in zip(reversed(order), reversed(last), strict=True):
+    for place, key in reversed(list(enumerate(order))):
         column = columns[key.name]
-        beyond = column < value if key.descending else column > value
-        found = or_(beyond, and_(column == value, found))
-    return found
+        last: BindParameter[Any] = bindparam(f"last_{place}")
+        beyond = column < last if key.descending else column > last
+        found = or_(beyond, and_(column == last, found))
+    # It follows from the rest, but only a plain bound lets a database begin in the middle of an index.
+    first = columns[order[0].name]
+    beginning: BindParameter[Any] = bindparam("last_0")
+    return and_(first <= beginning if order[0].descending else first >= beginning, found)
 
 
-def _compare(column: SQLCoreOperations[Any], comparison: Comparison, dialect: Dialect) -> ColumnElement[bool]:
-    value: Any = comparison.value
-    found: ColumnElement[bool]
-    match comparison.operator:
+def _compared(comparison: Comparison) -> Compared:
+    subject = comparison.subject
+    return (subject.name if isinstance(subject, Attribute) else type(subject), comparison.operator)
+
+
+def _condition(place: int, compared: Compared, columns: Columns, tagged: Tagged) -> ColumnElement[bool]:
+    subject, operator = compared
+    if isinstance(subject, str):
+        return _compare(columns[subject], operator, place)
+    keyed = tagged.tags.c.key == bindparam(f"key_{place}")
+    if subject is OptionalTag:
+        equal = tagged.tags.c.value == bindparam(f"value_{place}")
+        return ~exists().where(tagged.owner == tagged.row_id, keyed, equal).correlate_except(tagged.tags)
+    # By IN, since SQLite looks up the few rows that bear a tag this way; by EXISTS it would ask every row for it.
+    return tagged.row_id.in_(select(tagged.owner).where(keyed, _compare_value(tagged.tags.c.value, operator, place)))
+
+
+def _compare_value(column: ColumnElement[str], operator: Operator, place: int) -> ColumnElement[bool]:
+    compared = _compare(column, operator, place)
+    if operator is not Operator.EQUAL:
+        return compared
+    # The index holds only the beginning of a value.
+    return and_(_start(column) == _start(bindparam(f"value_{place}", type_=Text)), compared)
+
+
+def _start(text: ColumnElement[str]) -> ColumnElement[str]:
+    return func.substr(text, literal_column("1"), literal_column(str(VALUE_START_CHARACTERS)))
+
+
+def _compare(column: ColumnElement[Any], operator: Operator, place: int) -> ColumnElement[bool]:
+    name = f"value_{place}"
+    value: BindParameter[Any] = bindparam(name, type_=BigInteger() if isinstance(column.type, Integer) else column.type)
+    match operator:
         case Operator.EQUAL:
-            found = column == value
+            return column == value
         case Operator.UNEQUAL:
-            found = column != value
+            return column != value
         case Operator.IN:
-            found = column.in_(value)
+            return column.in_(bindparam(name, expanding=True))
         case Operator.NOT_IN:
-            found = column.not_in(value)
+            return column.not_in(bindparam(name, expanding=True))
         case Operator.LIKE:
-            found = _like(column, value, dialect)
+            return _Like(column, bindparam(name, type_=_Pattern))
         case Operator.ILIKE:
-            found = _ilike(column, value, dialect)
+            return _Ilike(column, bindparam(name, type_=Text))
         case Operator.LESS:
-            found = column < value
+            return column < value
         case Operator.LESS_EQUAL:
-            found = column <= value
+            return column <= value
         case Operator.GREATER:
-            found = column > value
+            return column > value
         case Operator.GREATER_EQUAL:
-            found = column >= value
-    return found
+            return column >= value
 
 
-def _like(column: SQLCoreOperations[Any], pattern: str, dialect: Dialect) -> ColumnElement[bool]:
-    if dialect.name == "sqlite":
-        # SQLite's LIKE does not mind the case of letters; its GLOB does.
-        return column.op("GLOB", is_comparison=True)(_as_glob(pattern))
-    # The grammar knows no escape, PostgreSQL's default would be the backslash.
-    return column.like(pattern, escape="")
+class _Pattern(TypeDecorator[str]):
+    """A pattern of LIKE, written for the operator of each database that minds the case of letters."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return _as_glob(value) if value is not None and dialect.name == "sqlite" else value
 
 
-def _ilike(column: SQLCoreOperations[Any], pattern: str, dialect: Dialect) -> ColumnElement[bool]:
-    if dialect.name == "sqlite":
-        return column.like(pattern)
-    return column.ilike(pattern, escape="")
+class _Like(FunctionElement[bool]):
+    """`column LIKE pattern`, minding the case of letters; the grammar knows no escape."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+class _Ilike(FunctionElement[bool]):
+    """`column ILIKE pattern`, which does not mind the case of ASCII letters, on both databases alike."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Like, "sqlite")
+def _sqlite_like(element: _Like, compiler: Any, **options: Any) -> str:
+    # SQLite's LIKE does not mind the case of letters; its GLOB does.
+    return _infix(element, compiler, "GLOB", **options)
+
+
+@compiles(_Ilike, "sqlite")
+def _sqlite_ilike(element: _Ilike, compiler: Any, **options: Any) -> str:
+    return _infix(element, compiler, "LIKE", **options)
+
+
+@compiles(_Like, "postgresql")
+def _postgresql_like(element: _Like, compiler: Any, **options: Any) -> str:
+    # The default escape would be the backslash.
+    return f"{_infix(element, compiler, 'LIKE', **options)} ESCAPE ''"
+
+
+@compiles(_Ilike, "postgresql")
+def _postgresql_ilike(element: _Ilike, compiler: Any, **options: Any) -> str:
+    # Under the database's own collation it would depend on how the database was created.
+    return f"""{_infix(element, compiler, 'COLLATE "C" ILIKE', **options)} ESCAPE ''"""
+
+
+def _infix(element: FunctionElement[bool], compiler: Any, operator: str, **options: Any) -> str:
+    left, right = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{left} {operator} {right}"
 
 
 def _as_glob(pattern: str) -> str:

@@ -45,9 +45,12 @@ RowId = BigInteger().with_variant(Integer(), "sqlite")
 # Names sort by code point on both databases; a locale's order would break keyset pages and the clients' tie-breaks.
 Name = String(256).with_variant(String(256, collation="C"), "postgresql")
 TagKey = String(250).with_variant(String(250, collation="C"), "postgresql")
+AliasName = String(255).with_variant(String(255, collation="C"), "postgresql")
 # Folding the case of a letter can make three of it.
 FoldedName = String(768).with_variant(String(768, collation="C"), "postgresql")
 DIGEST_CHARACTERS = 64
+# So much of a tag's value is indexed; PostgreSQL refuses to index long ones.
+VALUE_START_CHARACTERS = 64
 AUDIT_DAYS = 365
 
 
@@ -83,6 +86,11 @@ def _one_of(column: str, *values: str, name: str | None = None) -> CheckConstrai
 def _where(condition: str) -> dict[str, Any]:
     clause: ColumnElement[bool] = text(condition)  # type: ignore[assignment]
     return {"sqlite_where": clause, "postgresql_where": clause}
+
+
+def _value_index(table: str) -> Index:
+    """An index that finds tags by their key and the beginning of their value."""
+    return Index(f"ix_{table}_value", "key", text(f"substr(value, 1, {VALUE_START_CHARACTERS})"))
 
 
 class Registry(Table, table=True):
@@ -225,9 +233,17 @@ class ModelVersion(Table, table=True):
         _one_of("stage", "None", "Staging", "Production", "Archived"),
         _one_of("status", "PENDING_REGISTRATION", "READY", "FAILED_REGISTRATION"),
         _one_of("registration_mode", "copy", "reference"),
-        Index("ix_model_versions_stage", "model_id", "stage", "version", **_where("deleted_at_ms IS NULL")),
+        # Only READY versions enter a stage, and only they are ever looked for by it.
+        Index(
+            "ix_model_versions_stage",
+            "model_id",
+            "stage",
+            "version",
+            **_where("status = 'READY' AND deleted_at_ms IS NULL"),
+        ),
         Index("ix_model_versions_updated", "updated_at_ms", "model_id", "version", **_where("deleted_at_ms IS NULL")),
-        Index("ix_model_versions_run_id", "run_id", **_where("run_id <> '' AND deleted_at_ms IS NULL")),
+        Index("ix_model_versions_created", "created_at_ms", **_where("deleted_at_ms IS NULL")),
+        Index("ix_model_versions_run_id", "run_id", **_where("deleted_at_ms IS NULL")),
         Index("ix_model_versions_pending", "id", **_where("status = 'PENDING_REGISTRATION'")),
         {"sqlite_autoincrement": True},
     )
@@ -265,7 +281,7 @@ class RegisteredModelTag(Table, table=True):
     """A tag of a model. The id keeps the order of first insertion, which clients rely on."""
 
     __tablename__ = "registered_model_tags"
-    __table_args__ = (UniqueConstraint("model_id", "key"),)
+    __table_args__ = (UniqueConstraint("model_id", "key"), _value_index("registered_model_tags"))
 
     id: int = _row_id()
     model_id: int = Field(sa_type=RowId, foreign_key="registered_models.id")
@@ -273,11 +289,22 @@ class RegisteredModelTag(Table, table=True):
     value: str = Field(sa_type=Text)
 
 
+class RegisteredModelAlias(Table, table=True):
+    """A name that points to one version of a model until it is moved or its version is deleted."""
+
+    __tablename__ = "registered_model_aliases"
+    __table_args__ = (Index("ix_registered_model_aliases_version", "version_id"),)
+
+    model_id: int = Field(sa_type=RowId, foreign_key="registered_models.id", primary_key=True, ondelete="CASCADE")
+    alias: str = Field(sa_type=AliasName, primary_key=True)
+    version_id: int = Field(sa_type=RowId, foreign_key="model_versions.id", ondelete="CASCADE")
+
+
 class ModelVersionTag(Table, table=True):
     """A tag of a version, in order of first insertion."""
 
     __tablename__ = "model_version_tags"
-    __table_args__ = (UniqueConstraint("version_id", "key"),)
+    __table_args__ = (UniqueConstraint("version_id", "key"), _value_index("model_version_tags"))
 
     id: int = _row_id()
     version_id: int = Field(sa_type=RowId, foreign_key="model_versions.id")
@@ -434,6 +461,7 @@ class Job(Table, table=True):
         ),
         Index("ix_jobs_model", "model_id", "id"),
         Index("ix_jobs_status", "status", "id"),
+        Index("ix_jobs_kind", "kind", "status"),
         Index("ix_jobs_finished", "finished_at_ms", **_where("finished_at_ms IS NOT NULL")),
         {"sqlite_autoincrement": True},
     )
@@ -462,6 +490,8 @@ class Job(Table, table=True):
     items_total: int = Field(default=0, sa_type=BigInteger)
     bytes_done: int = Field(default=0, sa_type=BigInteger)
     bytes_total: int = Field(default=0, sa_type=BigInteger)
+    # A moving average of the attempt that runs; NULL before it has copied anything.
+    bytes_per_s: int | None = _time()
     error_code: str | None = Field(default=None, max_length=40)
     status_message: str | None = Field(default=None, sa_type=Text)
     requested_by: str = Field(max_length=256)
@@ -477,6 +507,7 @@ class JobAttempt(Table, table=True):
     __table_args__ = (
         _one_of("outcome", *AttemptOutcome),
         CheckConstraint("(ended_at_ms IS NULL) = (outcome IS NULL)", name="ended_has_outcome"),
+        Index("ix_job_attempts_uncounted", "job_id", "attempt", **_where("counted_at_ms IS NULL")),
     )
 
     job_id: int = Field(sa_type=RowId, primary_key=True)
@@ -487,6 +518,8 @@ class JobAttempt(Table, table=True):
     outcome: str | None = Field(default=None, max_length=12)
     error_code: str | None = Field(default=None, max_length=40)
     status_message: str | None = Field(default=None, sa_type=Text)
+    # When the figures of this attempt were added to `counters`; until then metrics read them here.
+    counted_at_ms: int | None = _time()
 
 
 class JobLogLine(Table, table=True):

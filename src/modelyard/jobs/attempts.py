@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import insert, update
 from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
@@ -41,7 +41,7 @@ def end_attempt(session: Session, claim: Claim, outcome: AttemptOutcome, error_c
     )
 
 
-def write_lines(session: Session | Connection, claim: Claim, lines: Sequence[LogLine]) -> None:
+def write_lines(session: Session, claim: Claim, lines: Sequence[LogLine]) -> None:
     """Add lines to a job's log; the caller's transaction holds the job."""
     if lines:
         session.execute(

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
@@ -12,11 +13,14 @@ from sqlmodel import Session
 from modelyard.database.clock import now_ms
 from modelyard.database.tables import metadata
 from modelyard.errors import ClaimLost
-from modelyard.rules.jobs import JobStatus
+from modelyard.rules.jobs import JobKind, JobStatus
 
 jobs = metadata.tables["jobs"]
 models = metadata.tables["registered_models"]
 versions = metadata.tables["model_versions"]
+
+# A release leaves jobs of kinds that it does not know to workers that do.
+KNOWN_KINDS = tuple(JobKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,9 @@ def mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+@cache
 def claimable() -> tuple[ColumnElement[bool], ...]:
-    """The guard of a claim: it waits, its delay is over, and nothing of its subject runs or waits before it."""
+    """The guard of a claim: of a known kind, its delay over, and nothing of its subject runs or waits before it."""
     other = jobs.alias("other")
     ahead = exists().where(
         other.c.subject == jobs.c.subject,
@@ -73,7 +78,8 @@ def claimable() -> tuple[ColumnElement[bool], ...]:
             and_(other.c.status == JobStatus.QUEUED, other.c.id < jobs.c.id),
         ),
     )
-    return jobs.c.status == JobStatus.QUEUED, jobs.c.run_after_ms <= now_ms(), ~ahead
+    waits = jobs.c.status == JobStatus.QUEUED
+    return waits, jobs.c.kind.in_(KNOWN_KINDS), jobs.c.run_after_ms <= now_ms(), ~ahead
 
 
 def hold(session: Session, claim: Claim) -> None:

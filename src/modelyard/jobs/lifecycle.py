@@ -9,11 +9,12 @@
 backup. `now` is always the database's clock, never a bound value. Source: design/jobs.md, "The statements".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, case, false, func, null, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Engine, case, false, func, null, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
@@ -21,10 +22,11 @@ from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, repeat_conflicts, transaction
 from modelyard.errors import ClaimLost
 from modelyard.jobs.attempts import LogLine, begin_attempt, end_attempt, write_lines
-from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, hold, jobs, lock_registry_rows, mine
+from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, jobs, lock_registry_rows, mine
 from modelyard.jobs.queue import JobQueue
-from modelyard.rules.jobs import FINAL, MAX_GRANTED_RELEASES, OPEN, AttemptOutcome, JobStatus, clip_message
+from modelyard.rules.jobs import FINAL, MAX_GRANTED_RELEASES, OPEN, AttemptOutcome, JobKind, JobStatus, clip_message
 
+NO_PROGRESS: Mapping[str, Any] = MappingProxyType({})
 # The sentence that a cancelled job and its version show, as the row itself tells it.
 NOTHING_LEFT = "What the job worked on was deleted."
 CANCELLED_BY: ColumnElement[str] = "Cancelled by " + func.coalesce(jobs.c.cancelled_by, "an unknown actor") + "."
@@ -96,6 +98,7 @@ class Lifecycle:
                     started_at_ms=func.coalesce(jobs.c.started_at_ms, now_ms()),
                     status_message=null(),
                     error_code=null(),
+                    bytes_per_s=null(),
                 )
                 .returning(*CLAIM_COLUMNS)
             ).one_or_none()
@@ -112,30 +115,36 @@ class Lifecycle:
         nothing.
         """
         if said:
-            self._log(claim, said)
+            with transaction(self.engine) as session:
+                wanted = self._beat(session, claim, progress)
+                write_lines(session, claim, said)
+            return wanted
         with autocommit(self.engine) as connection:
-            row = connection.execute(
-                update(jobs)
-                .where(*mine(claim))
-                .values(lease_until_ms=now_ms() + self.lease_ms, **progress)
-                .returning(jobs.c.cancel_requested)
-            ).one_or_none()
+            return self._beat(connection, claim, progress)
+
+    def _beat(self, session: Session | Connection, claim: Claim, progress: dict[str, Any]) -> bool:
+        row = session.execute(
+            update(jobs)
+            .where(*mine(claim))
+            .values(lease_until_ms=now_ms() + self.lease_ms, **progress)
+            .returning(jobs.c.cancel_requested)
+        ).one_or_none()
         if row is None:
             raise ClaimLost(claim.job_id, claim.attempt)
         return bool(row.cancel_requested)
 
-    def _log(self, claim: Claim, said: Sequence[LogLine]) -> None:
-        with transaction(self.engine) as session:
-            hold(session, claim)
-            write_lines(session, claim, said)
+    def finish(
+        self, claim: Claim, result: Any, said: Sequence[LogLine] = (), progress: Mapping[str, Any] = NO_PROGRESS
+    ) -> JobStatus:
+        """End the job SUCCEEDED together with its effect; CANCELLED when the effect found nothing to change.
 
-    def finish(self, claim: Claim, result: Any, said: Sequence[LogLine] = ()) -> JobStatus:
-        """End the job SUCCEEDED together with its effect; CANCELLED when the effect found nothing to change."""
-        return repeat_conflicts(lambda: self._finish(claim, result, said))
+        `progress` is the last word on it: the beat that would have told of the last files never comes.
+        """
+        return repeat_conflicts(lambda: self._finish(claim, result, said, progress))
 
-    def _finish(self, claim: Claim, result: Any, said: Sequence[LogLine]) -> JobStatus:
+    def _finish(self, claim: Claim, result: Any, said: Sequence[LogLine], progress: Mapping[str, Any]) -> JobStatus:
         with transaction(self.engine) as session:
-            self._end(session, claim, JobStatus.SUCCEEDED, None, "", said)
+            self._end(session, claim, JobStatus.SUCCEEDED, None, "", said, progress)
             if self.effects(session, EndedAttempt(claim, JobStatus.SUCCEEDED, result=result)):
                 return JobStatus.SUCCEEDED
             session.execute(
@@ -175,6 +184,7 @@ class Lifecycle:
         error_code: str | None,
         message: ColumnElement[str] | str,
         said: Sequence[LogLine],
+        progress: Mapping[str, Any] = NO_PROGRESS,
     ) -> str:
         """End the job and return the message as it was written."""
         lock_registry_rows(session, claim.model_id, claim.version_id)
@@ -187,6 +197,7 @@ class Lifecycle:
                 finished_at_ms=now_ms(),
                 error_code=error_code,
                 status_message=clip_message(message) if isinstance(message, str) else message,
+                **progress,
             )
             .returning(jobs.c.status_message)
         ).one_or_none()
@@ -233,7 +244,9 @@ class Lifecycle:
                 raise ClaimLost(claim.job_id, claim.attempt)
             status = JobStatus(row.status)
             write_lines(session, claim, back.said)
-            end_attempt(session, claim, back.outcome, back.error_code, row.status_message)
+            waits = status is JobStatus.QUEUED
+            outcome = back.outcome if waits or reaping else AttemptOutcome(status)
+            end_attempt(session, claim, outcome, back.error_code, row.status_message)
             self.effects(session, EndedAttempt(claim, status, message=row.status_message))
             if status in FINAL:
                 self.queue.wake_next(session, claim.subject)
@@ -307,8 +320,13 @@ class Lifecycle:
         return JobStatus(before or JobStatus.FAILED)
 
     def cancel_open_jobs(self, session: Session, version_ids: list[int], *, by: str) -> None:
-        """Cancel every open job of these versions inside the caller's transaction; for deletes."""
-        open_jobs = select(jobs.c.id).where(jobs.c.version_id.in_(version_ids), jobs.c.status.in_(OPEN))
+        """Cancel every open job of these versions inside the caller's transaction; for deletes.
+
+        Jobs of kinds that this release does not know are left to the one that does.
+        """
+        open_jobs = select(jobs.c.id).where(
+            jobs.c.version_id.in_(version_ids), jobs.c.status.in_(OPEN), jobs.c.kind.in_(list(JobKind))
+        )
         for job_id in session.scalars(open_jobs.order_by(jobs.c.id)).all():
             self.cancel(session, job_id, by=by)
 

@@ -7,30 +7,30 @@ Any number of sweeps run at once, one in every worker's main process; all they d
 import random
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import case, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, is_outage
-from modelyard.jobs.guards import CLAIM_COLUMNS, claim_of, claimable, jobs
+from modelyard.errors import ModelyardError
+from modelyard.jobs.guards import CLAIM_COLUMNS, KNOWN_KINDS, Claim, claim_of, claimable, jobs
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.schedules import fire_due
-from modelyard.rules.jobs import JobKind, JobStatus, backoff_s
+from modelyard.rules.jobs import QUEUES, JobStatus, backoff_s
 
 log = structlog.get_logger(__name__)
 
-# A release leaves jobs of kinds that it does not know to workers that do.
-_KNOWN = tuple(JobKind)
 _MANY = 200
 _FEW = 10
 _OVERDUE_RING_MS = 60_000
 _LONG_WAIT_S = 1.0
+# What one row, one file or one rule may raise. Nobody else takes lost jobs back, so it must not end the sweep.
+_FAILURES = (SQLAlchemyError, ModelyardError, OSError)
 
 
 class Broker(Protocol):
@@ -73,53 +73,52 @@ class Sweep:
         rested = began - self._last_round_s <= 2 * max(self.period_s, 1.0)
         self._last_round_s = began
         for chore in self.chores:
-            chore()
+            _try(chore)
         # A sweep that was itself stopped or starved cannot tell a lost worker from a slow database.
         if rested and time.monotonic() - began <= _LONG_WAIT_S:
-            self.reap()
-        fire_due(self.lifecycle.engine, self.lifecycle.queue)
-        self.ring()
+            _try(self.reap)
+        _try(lambda: fire_due(self.lifecycle.engine, self.lifecycle.queue))
+        _try(self.ring)
 
     def reap(self) -> int:
         """Take back the jobs whose lease ran out; return how many. Each is ended in a transaction of its own."""
         with autocommit(self.lifecycle.engine) as connection:
             overdue = connection.execute(
                 select(*CLAIM_COLUMNS)
-                .where(jobs.c.status == JobStatus.RUNNING, self.lifecycle.overdue(), jobs.c.kind.in_(_KNOWN))
+                .where(jobs.c.status == JobStatus.RUNNING, self.lifecycle.overdue(), jobs.c.kind.in_(KNOWN_KINDS))
                 .order_by(jobs.c.id)
                 .limit(_MANY)
             ).all()
-        reaped = 0
-        for row in overdue:
-            claim = claim_of(row)
-            # The first loss is most likely the worker's fault, so the job goes on at once.
-            delay_s = 0.0 if claim.attempt <= 1 else backoff_s(claim.attempt, random.random())  # noqa: S311
-            status = self.lifecycle.reap(claim, delay_ms=int(delay_s * 1000))
-            if status is not None:
-                reaped += 1
-                log.warning("a worker was lost", job_id=claim.job_id, worker=claim.worker, status=status)
-        return reaped
+        return sum(_try(lambda row=row: self._reap(claim_of(row))) or 0 for row in overdue)  # type: ignore[misc]
+
+    def _reap(self, claim: Claim) -> int:
+        # The first loss is most likely the worker's fault, so the job goes on at once.
+        delay_s = 0.0 if claim.attempt <= 1 else backoff_s(claim.attempt, random.random())  # noqa: S311 - jitter.
+        status = self.lifecycle.reap(claim, delay_ms=int(delay_s * 1000))
+        if status is None:
+            return 0
+        log.warning("a worker was lost", job_id=claim.job_id, worker=claim.worker, status=status)
+        return 1
 
     def ring(self) -> int:
         """Wake workers for jobs that wait too long; return how many. No flood: an idle queue gets a large batch,
         a busy one only what is a minute overdue."""
-        by_queue: dict[str, list[Any]] = defaultdict(list)
-        for row in self._waiting():
-            by_queue[row.queue].append(row)
-        rung = 0
-        for queue, rows in by_queue.items():
-            depth = self.broker.depth(queue)
-            if depth is None:
-                continue
-            due = rows if depth == 0 else [row for row in rows if row.overdue_ms > _OVERDUE_RING_MS][:_FEW]
-            rung += self._ring_rows(due)
-        return rung
+        return sum(self._ring_queue(queue) for queue in QUEUES)
 
-    def _waiting(self) -> Sequence[Any]:
+    def _ring_queue(self, queue: str) -> int:
+        # Each queue is asked for by itself: thousands that wait for a copy would hide a short job.
+        rows = self._waiting(queue)
+        depth = self.broker.depth(queue) if rows else None
+        if depth is None:
+            return 0
+        due = rows if depth == 0 else [row for row in rows if row.overdue_ms > _OVERDUE_RING_MS][:_FEW]
+        return self._ring_rows(due)
+
+    def _waiting(self, queue: str) -> Sequence[Any]:
         with autocommit(self.lifecycle.engine) as connection:
             return connection.execute(
                 select(jobs.c.id, jobs.c.kind, jobs.c.queue, (now_ms() - jobs.c.wake_at_ms).label("overdue_ms"))
-                .where(jobs.c.wake_at_ms <= now_ms(), jobs.c.kind.in_(_KNOWN), *claimable())
+                .where(jobs.c.queue == queue, jobs.c.wake_at_ms <= now_ms(), *claimable())
                 .order_by(jobs.c.wake_at_ms, jobs.c.id)
                 .limit(_MANY)
             ).all()
@@ -144,3 +143,14 @@ class Sweep:
                 .where(jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.QUEUED)
                 .values(wake_at_ms=now_ms() + pause, wakes=jobs.c.wakes + 1)
             )
+
+
+def _try(step: Callable[[], int | None]) -> int | None:
+    """Do one step of a round; a failure of its own is logged and costs that step, an outage is everybody's."""
+    try:
+        return step()
+    except _FAILURES as error:
+        if is_outage(error):
+            raise
+        log.exception("a step of the sweep failed; the others go on")
+        return None

@@ -24,9 +24,8 @@ MISSED_SWEEPS = 6
 
 def web_answers(settings: Settings) -> bool:
     """Whether the web server of these settings answers on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - not a listener.
     try:
-        answer = urllib3.request("GET", f"http://{host}:{settings.port}/health", retries=False, timeout=ANSWER_S)
+        answer = urllib3.request("GET", f"{settings.address}/health", retries=False, timeout=ANSWER_S)
     except urllib3.exceptions.HTTPError:
         return False
     return answer.status == HTTPStatus.OK

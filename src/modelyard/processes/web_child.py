@@ -20,6 +20,7 @@ from granian.http import HTTP1Settings
 from granian.wsgi import _callback_wrapper
 
 from modelyard.errors import ConfigurationError
+from modelyard.settings import reachable
 
 BACKLOG: Final = 1024
 
@@ -48,8 +49,7 @@ def bind_web(host: str, port: int) -> socket.socket:
 
 def web_url(listener: socket.socket, host: str) -> str:
     """Return the address that a person opens for `listener`, which was bound for `host`."""
-    shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host.strip("[]")  # noqa: S104 - compared, not bound
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}"
+    return f"http://{reachable(host)}:{listener.getsockname()[1]}"
 
 
 def serve(listener: socket.socket, make_app: Callable[[], WSGIApplication], *, threads: int) -> None:

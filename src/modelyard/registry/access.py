@@ -4,17 +4,21 @@ The effective level is the highest of what somebody holds on the model and on th
 administrators may manage everything. A token takes away from that, it never adds (contracts/databricks.md 1.6).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, or_, true
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, exists, or_, true
 from sqlmodel import Session, col, select
 
-from modelyard.database.tables import Grant, RegisteredModel
+from modelyard.database.tables import Grant, RegisteredModel, metadata
 from modelyard.errors import PermissionDenied
 from modelyard.rules.permissions import NEEDED, Ability, Level, allows, at_least, highest, needed_to_transition
 from modelyard.rules.stages import Stage
 from modelyard.rules.tokens import UNLIMITED, Scope, TokenLimits, scope_includes
+
+_models = metadata.tables["registered_models"]
+_grants = metadata.tables["grants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,7 @@ def require(session: Session, actor: Actor, model: RegisteredModel, ability: Abi
     require_reach(actor, model.name)
     held = level_of(session, actor, model)
     if not allows(held, ability):
-        raise PermissionDenied(
-            f"{actor.name} has {held or 'no permission'} on the model {model.name!r}; to {ability} takes "
-            f"{NEEDED[ability]}. Ask somebody with CAN_MANAGE."
-        )
+        raise _refusal(actor, model.name, held, ability)
 
 
 def require_transition(
@@ -116,15 +117,70 @@ def visible(actor: Actor) -> ColumnElement[bool]:
 
 def held_at_least(actor: Actor, level: Level) -> ColumnElement[bool]:
     """Return the condition on registered_models for those on which `actor` holds `level` or more."""
-    within: ColumnElement[bool] = true()
+    return _condition(sight_of(actor), level, seen_values(actor))
+
+
+class Sight(NamedTuple):
+    """All of an actor that shapes a statement; the rest are values. Statements can be kept for each sight."""
+
+    is_admin: bool
+    limited: bool
+
+
+def sight_of(actor: Actor) -> Sight:
+    """Return what a statement for `actor` has in common with those for many others."""
+    return Sight(actor.is_admin, actor.limits.models is not None)
+
+
+def visible_by(sight: Sight) -> ColumnElement[bool]:
+    """Return the condition of `visible` for everybody of one sight; to be run with an actor's `seen_values`."""
+    return _condition(sight, Level.CAN_READ, None)
+
+
+def seen_values(actor: Actor) -> dict[str, Any]:
+    """Return the values with which a statement of the actor's sight is run."""
+    # A key that a statement does not ask for is refused, so each sight has its own.
+    values: dict[str, Any] = {}
     if actor.limits.models is not None:
-        within = col(RegisteredModel.name).in_(sorted(actor.limits.models))
-    if actor.is_admin:
+        values["seen_models"] = sorted(actor.limits.models)
+    if not actor.is_admin:
+        values["seen_principals"] = list(actor.principals)
+    return values
+
+
+def require_visible(actor: Actor, name: str, *, seen: bool) -> None:
+    """Raise PermissionDenied unless a statement has found the model called `name` visible to `actor`."""
+    if not seen:
+        require_reach(actor, name)
+        raise _refusal(actor, name, None, Ability.VIEW)
+
+
+def _condition(sight: Sight, level: Level, values: Mapping[str, Any] | None) -> ColumnElement[bool]:
+    """Return the condition with its values, or to be run with them when there are none."""
+    within: ColumnElement[bool] = true()
+    if sight.limited:
+        within = _models.c.name.in_(_bound("seen_models", values))
+    if sight.is_admin:
         return within
-    mine = and_(col(Grant.principal_id).in_(actor.principals), col(Grant.level).in_(at_least(level)))
-    on_root = exists().where(mine, col(Grant.model_id).is_(None))
-    on_models = select(Grant.model_id).where(mine, col(Grant.model_id).is_not(None))
-    return and_(within, or_(on_root, col(RegisteredModel.id).in_(on_models)))
+    mine: ColumnElement[bool] = _grants.c.principal_id.in_(_bound("seen_principals", values))
+    if level is not Level.CAN_READ:
+        mine = and_(mine, _grants.c.level.in_(at_least(level)))
+    on_root = exists().where(mine, _grants.c.model_id.is_(None))
+    on_models = select(_grants.c.model_id).where(mine, _grants.c.model_id.is_not(None))
+    return and_(within, or_(on_root, _models.c.id.in_(on_models)))
+
+
+def _bound(name: str, values: Mapping[str, Any] | None) -> BindParameter[Any]:
+    if values is None:
+        return bindparam(name, expanding=True)
+    return bindparam(name, values[name], expanding=True, unique=True)
+
+
+def _refusal(actor: Actor, name: str, held: Level | None, ability: Ability) -> PermissionDenied:
+    return PermissionDenied(
+        f"{actor.name} has {held or 'no permission'} on the model {name!r}; to {ability} takes {NEEDED[ability]}. "
+        "Ask somebody with CAN_MANAGE."
+    )
 
 
 def _on_model_or_root(model_id: int) -> ColumnElement[bool]:

@@ -19,9 +19,11 @@ def record(
     version: ModelVersion | None = None,
     *,
     at_ms: int,
+    detail: str = "",
 ) -> None:
-    """Write down that `actor` did something to `model`, or to `version` of it."""
-    _add(session, actor, activity_type, model, version, at_ms=at_ms)
+    """Write down that `actor` did something to `model`, or to `version` of it; `detail` says what exactly."""
+    activity = _add(session, actor, activity_type, model, version, at_ms=at_ms)
+    activity.system_comment = detail
 
 
 def record_step(

@@ -42,7 +42,7 @@ def record(
 
 
 def record_job(
-    session: Session, claim: Claim, action: Action, *, before: dict[str, Any], after: dict[str, Any]
+    session: Session, claim: Claim, action: Action, *, before: dict[str, Any] | None, after: dict[str, Any] | None
 ) -> None:
     """Write down what the end of a job changed, in the name of whoever asked for the job; model and version are its."""
     model_name = select(models.c.name).where(models.c.id == claim.model_id).scalar_subquery()

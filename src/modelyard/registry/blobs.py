@@ -72,11 +72,13 @@ def make_live(session: Session, sizes: dict[str, int], *, trust_ms: int) -> dict
         ).returning(
             blobs.c.digest,
             blobs.c.gen,
-            case((blobs.c.broken_at_ms.is_not(None), 1), else_=0),
-            case((blobs.c.verified_at_ms < now_ms() - trust_ms, 1), (blobs.c.verified_at_ms.is_(None), 1), else_=0),
+            blobs.c.broken_at_ms,
+            (blobs.c.verified_at_ms >= now_ms() - trust_ms).label("trusted"),
         )
-        for digest, gen, broken, stale in session.execute(upsert):
-            live[digest] = LiveBlob(gen=gen, recheck=bool(broken or stale))
+        for row in session.execute(upsert):
+            # Not asked in SQL: SQLite 3.40 takes IS NULL for false in a RETURNING, whatever the row holds.
+            recheck = row.broken_at_ms is not None or not row.trusted
+            live[row.digest] = LiveBlob(gen=row.gen, recheck=recheck)
     return live
 
 

@@ -1,4 +1,4 @@
-"""What makes this registry this one: its id, and the key that all of its processes sign with."""
+"""What makes this registry this one: its id, the key that all of its processes sign with, its built-in schedules."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,13 +10,14 @@ from modelyard.database.clock import now_ms
 from modelyard.database.session import transaction
 from modelyard.database.tables import Registry, metadata, public_id
 from modelyard.errors import ConfigurationError
+from modelyard.registry import schedules
 from modelyard.registry.blobs import insert_or
 
 registry = metadata.tables["registry"]
 
 
 def open_registry(engine: Engine, secret_keys: Sequence[str]) -> str:
-    """Return the registry's id, making it at the first start, and check that the keys are this registry's.
+    """Return the registry's id, made at the first start as its schedules are; check that the keys are this registry's.
 
     `secret_keys` are newest first; the newest of them is the one that the database remembers from now on.
     Raises ConfigurationError when none of them is the key that the other processes use.
@@ -32,6 +33,8 @@ def open_registry(engine: Engine, secret_keys: Sequence[str]) -> str:
             )
         if row.secret_key_fingerprint != prints[0]:
             session.execute(update(registry).values(secret_key_fingerprint=prints[0]))
+        # The registry's row is locked, so two processes that start at once enter nothing twice.
+        schedules.ensure_built_in(session)
         return row.registry_id
 
 

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from modelyard.database.clock import now_ms
 from modelyard.database.tables import metadata
 from modelyard.errors import InvalidState
-from modelyard.jobs.guards import Claim
+from modelyard.jobs.guards import KNOWN_KINDS, Claim
 from modelyard.jobs.lifecycle import NOTHING_LEFT, EndedAttempt
 from modelyard.registry import audit, blobs
 from modelyard.rules.audit import Action
@@ -58,7 +58,7 @@ def apply(session: Session, ended: EndedAttempt) -> bool:
     claim = ended.claim
     changed = True
     if ended.status in FINAL:
-        effects = EFFECTS[JobKind(claim.kind)]
+        effects = _effects_of(claim)
         effect = {
             JobStatus.SUCCEEDED: effects.succeeded,
             JobStatus.FAILED: effects.failed,
@@ -71,7 +71,15 @@ def apply(session: Session, ended: EndedAttempt) -> bool:
 
 def apply_retry(session: Session, claim: Claim) -> None:
     """Prepare the registry for another try of a job. Raises InvalidState when there is nothing left to work on."""
-    EFFECTS[JobKind(claim.kind)].retried(session, claim)
+    _effects_of(claim).retried(session, claim)
+
+
+def _effects_of(claim: Claim) -> KindEffects:
+    if claim.kind not in KNOWN_KINDS:
+        raise InvalidState(
+            f"Jobs of kind {claim.kind!r} are another release's: this one can neither end nor retry them."
+        )
+    return EFFECTS[JobKind(claim.kind)]
 
 
 def _version_ready(session: Session, ended: EndedAttempt) -> bool:

@@ -1,12 +1,10 @@
 """Model versions: registered, found, changed, deleted."""
 
-from collections.abc import Sequence
-
-from sqlalchemy import func
+from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
 from modelyard.database.session import current_ms
-from modelyard.database.tables import ModelVersion, RegisteredModel, public_id
+from modelyard.database.tables import ModelVersion, ModelVersionTag, RegisteredModel, RegisteredModelAlias, public_id
 from modelyard.errors import LimitReached, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.registry import access, activities, audit, events
@@ -14,7 +12,6 @@ from modelyard.registry.access import Actor
 from modelyard.registry.origins import copy_of_version, enqueue_copy
 from modelyard.registry.registered_models import find_registered_model, note_change, read_registered_model
 from modelyard.registry.registration import NewVersion, Origin, Remembered
-from modelyard.registry.tags import add_version_tags
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.audit import Action
 from modelyard.rules.events import RegistryEvent
@@ -22,7 +19,7 @@ from modelyard.rules.permissions import Ability
 from modelyard.rules.sources import RegisteredVersion
 from modelyard.rules.stages import Stage, check_version_deletable
 from modelyard.rules.texts import check_description
-from modelyard.rules.versions import MAX_VERSION, RegistrationMode, VersionStatus, check_not_pending
+from modelyard.rules.versions import MAX_VERSION, RegistrationMode, VersionStatus, check_not_pending, no_such_version
 
 
 def create_model_version(
@@ -51,7 +48,7 @@ def create_model_version(
         _check_pending_limit(session, max_pending)
     session.add(version)
     session.flush()
-    add_version_tags(session, version, wish.tags)
+    session.add_all(ModelVersionTag(version_id=version.id, key=key, value=value) for key, value in wish.tags.items())
     activities.record(session, actor, ActivityType.CREATED_VERSION, model, version, at_ms=version.created_at_ms)
     _record_creation(session, actor, model, version, wish)
     if not isinstance(origin, Remembered | RegisteredVersion):
@@ -68,7 +65,7 @@ def find_model_version(session: Session, model: RegisteredModel, number: int) ->
     )
     version = session.exec(statement).one_or_none() if number <= MAX_VERSION else None
     if version is None:
-        raise NotFound(f"Model Version (name={model.name}, version={number}) not found.")
+        raise no_such_version(model.name, number)
     return version
 
 
@@ -117,7 +114,7 @@ def update_model_version(session: Session, actor: Actor, name: str, number: int,
 
 
 def delete_model_version(session: Session, actor: Actor, name: str, number: int, *, lifecycle: Lifecycle) -> None:
-    """Hide a version at once; its number is never given out again.
+    """Hide a version at once, with its aliases gone; its number is never given out again.
 
     Raises NotFound, PermissionDenied, InvalidState in Staging and Production and while it is being registered.
     """
@@ -128,23 +125,12 @@ def delete_model_version(session: Session, actor: Actor, name: str, number: int,
     check_not_pending(name, number, VersionStatus(version.status))
     now = current_ms(session)
     lifecycle.cancel_open_jobs(session, [version.id], by=actor.name)
+    session.execute(delete(RegisteredModelAlias).where(col(RegisteredModelAlias.version_id) == version.id))
     version.deleted_at_ms, version.deleted_by = now, actor.name
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.DELETED_VERSION, model, version, at_ms=now)
     audit.record(session, actor, Action.DELETE_VERSION, model=model, version=version)
     session.flush()
-
-
-def status_of(session: Session, version_id: int) -> str | None:
-    """Return a version's status and nothing else: what is asked again and again while a copy runs."""
-    return session.exec(select(ModelVersion.status).where(col(ModelVersion.id) == version_id)).one_or_none()
-
-
-def names_of(session: Session, versions: Sequence[ModelVersion]) -> dict[int, str]:
-    """Return row id of a model -> its name, for the models of these versions."""
-    ids = {version.model_id for version in versions}
-    rows = session.exec(select(RegisteredModel.id, RegisteredModel.name).where(col(RegisteredModel.id).in_(ids)))
-    return dict(rows.all())
 
 
 def _next_version(

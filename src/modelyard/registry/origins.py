@@ -5,21 +5,23 @@ An upload is taken over in the same transaction, so that later uploads and their
 
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from modelyard.database.tables import Job, ModelVersion, RegisteredModel
-from modelyard.errors import NotFound, SourceRefused
+from modelyard.database.tables import Job, ModelVersion
+from modelyard.errors import InvalidValue, NotFound, SourceRefused
 from modelyard.jobs.queue import JobQueue
-from modelyard.registry import access, blobs
+from modelyard.registry import blobs, queries
 from modelyard.registry.access import Actor
 from modelyard.registry.progress import subject_of
-from modelyard.registry.registered_models import find_registered_model, latest_versions
+from modelyard.registry.shown import ShownVersion
+from modelyard.rules.aliases import LATEST, means_latest
 from modelyard.rules.jobs import JobKind
-from modelyard.rules.permissions import Ability
+from modelyard.rules.prompts import is_prompt_version
 from modelyard.rules.sources import CopiedSource, RegisteredVersion, Upload
-from modelyard.rules.stages import Stage, parse_stage
-from modelyard.rules.versions import MAX_VERSION, RegistrationMode, VersionStatus, check_ready
+from modelyard.rules.stages import parse_stage
+from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
 
 
 def copy_of_version(session: Session, actor: Actor, version: ModelVersion, origin: RegisteredVersion) -> None:
@@ -27,8 +29,8 @@ def copy_of_version(session: Session, actor: Actor, version: ModelVersion, origi
 
     Raises SourceRefused when there is no such version, InvalidState when it is not READY, PermissionDenied.
     """
-    model, found = _find_origin(session, actor, origin)
-    check_ready(model.name, found.version, VersionStatus(found.status), "registered again")
+    found = _find_origin(session, actor, origin)
+    check_ready(origin.name, found.version, VersionStatus(found.status), "registered again")
     version.status = VersionStatus.READY
     version.registration_mode = found.registration_mode
     version.manifest_digest = found.manifest_digest
@@ -39,7 +41,7 @@ def copy_of_version(session: Session, actor: Actor, version: ModelVersion, origi
         # What was only remembered would be lost with the version that it is taken from.
         version.source = found.source
     elif origin.version is None:
-        version.source = f"models:/{model.name}/{found.version}"
+        version.source = f"models:/{origin.name}/{found.version}"
 
 
 def enqueue_copy(
@@ -70,35 +72,24 @@ def _enqueue(session: Session, actor: Actor, version: ModelVersion, arguments: d
     )
 
 
-def _find_origin(session: Session, actor: Actor, origin: RegisteredVersion) -> tuple[RegisteredModel, ModelVersion]:
+def _find_origin(session: Session, actor: Actor, origin: RegisteredVersion) -> ModelVersion:
+    """Return the version that `origin` names, or that its stage, its alias or the word `latest` means now."""
     try:
-        model = find_registered_model(session, origin.name)
-    except NotFound as error:
-        raise SourceRefused(f"There is no registered model {origin.name!r} to register from.") from error
-    access.require(session, actor, model, Ability.VIEW)
-    found = _numbered(session, model, origin.version) if origin.version is not None else _newest(session, model, origin)
-    if found is None:
-        which = next(str(word) for word in (origin.version, origin.stage, origin.alias) if word is not None)
-        raise SourceRefused(f"The registered model {origin.name!r} has no version {which!r} to register from.")
-    return model, found
+        found = _look_up(session.connection(), actor, origin)
+    except (NotFound, InvalidValue) as error:
+        raise SourceRefused(f"There is nothing to register from: {error.message}") from error
+    if is_prompt_version(found.source, dict(found.tags)):
+        raise SourceRefused(f"{origin.name!r} is a prompt, which has no files to register from.")
+    return session.get_one(ModelVersion, found.id)
 
 
-def _numbered(session: Session, model: RegisteredModel, number: int) -> ModelVersion | None:
-    if number > MAX_VERSION:
-        return None
-    return session.exec(
-        select(ModelVersion).where(
-            col(ModelVersion.model_id) == model.id,
-            col(ModelVersion.version) == number,
-            col(ModelVersion.deleted_at_ms).is_(None),
-        )
-    ).one_or_none()
-
-
-def _newest(session: Session, model: RegisteredModel, origin: RegisteredVersion) -> ModelVersion | None:
-    """Return what a stage, or the word `latest`, means now."""
-    if origin.stage is None:
-        raise SourceRefused("Aliases are not served by this release. Name the version: models:/NAME/VERSION.")
-    stages = tuple(Stage) if origin.stage.lower() == "latest" else (parse_stage(origin.stage),)
-    found = latest_versions(session, [model], stages=stages)[model.id]
-    return found[-1] if found else None
+def _look_up(connection: Connection, actor: Actor, origin: RegisteredVersion) -> ShownVersion:
+    if origin.version is not None:
+        return queries.model_version(connection, actor, origin.name, origin.version)
+    if origin.stage is None or means_latest(origin.stage):
+        return queries.model_version_by_alias(connection, actor, origin.name, origin.alias or LATEST)
+    stage = parse_stage(origin.stage)
+    latest = queries.latest_versions(connection, actor, origin.name, [stage])
+    if not latest:
+        raise NotFound(f"The registered model {origin.name!r} has no READY version in {stage}.")
+    return latest[0]

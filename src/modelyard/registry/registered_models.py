@@ -1,41 +1,42 @@
 """Registered models: created, found, searched, changed, deleted."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, exists, func, tuple_, update
+from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from modelyard.database import search
 from modelyard.database.session import current_ms
-from modelyard.database.tables import ModelVersion, RegisteredModel, RegisteredModelTag, public_id
-from modelyard.errors import AlreadyExists, InvalidValue, NotFound
+from modelyard.database.tables import (
+    FormerName,
+    ModelVersion,
+    RegisteredModel,
+    RegisteredModelTag,
+    metadata,
+    public_id,
+)
+from modelyard.errors import AlreadyExists, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
+from modelyard.registry.blobs import insert_or
 from modelyard.registry.grants import grant_to_creator
-from modelyard.registry.pages import Page, Search
-from modelyard.registry.tags import add_model_tags
+from modelyard.registry.shown import READY
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.audit import Action
 from modelyard.rules.events import RegistryEvent
-from modelyard.rules.filters import Comparison, Operator, Tag, widened
-from modelyard.rules.names import check_model_name
+from modelyard.rules.names import check_model_name, no_such_model
 from modelyard.rules.permissions import Ability
-from modelyard.rules.prompts import PROMPT_TAG
-from modelyard.rules.stages import IN_USE, Stage, check_model_free
+from modelyard.rules.prompts import has_prompt_tag, name_taken
+from modelyard.rules.stages import IN_USE, check_model_free
 from modelyard.rules.tags import merge_tags
 from modelyard.rules.texts import check_description
 from modelyard.rules.tokens import Scope
 from modelyard.rules.versions import VersionStatus
 
 _LIVING = col(RegisteredModel.deleted_at_ms).is_(None)
-_COLUMNS: search.Columns = {
-    "name": col(RegisteredModel.name),
-    "updated_at": col(RegisteredModel.updated_at_ms),
-}
-_SEARCHED: search.Columns = {"name": col(RegisteredModel.name)}
+_models = metadata.tables["registered_models"]
+_model_tags = metadata.tables["registered_model_tags"]
 
 
 def create_registered_model(
@@ -65,8 +66,7 @@ def create_registered_model(
         created_at_ms=now,
         updated_at_ms=now,
     )
-    _insert(session, model)
-    add_model_tags(session, model, merged)
+    _insert(session, model, merged)
     permissions = grant_to_creator(session, actor, model)
     activities.record(session, actor, ActivityType.CREATED_MODEL, model, at_ms=now)
     audit.record(
@@ -88,7 +88,7 @@ def find_registered_model(session: Session, name: str, *, lock: bool = False) ->
     statement = select(RegisteredModel).where(col(RegisteredModel.name) == name, _LIVING)
     model = session.exec(statement.with_for_update() if lock else statement).one_or_none()
     if model is None:
-        raise NotFound(f"Registered Model with name={name[:300]} not found.")
+        raise no_such_model(name)
     return model
 
 
@@ -129,6 +129,27 @@ def update_registered_model(session: Session, actor: Actor, name: str, *, descri
     return model
 
 
+def rename_registered_model(session: Session, actor: Actor, name: str, *, new_name: str) -> RegisteredModel:
+    """Give a model another name; the former one is free at once, and kept for redirects.
+
+    Raises NotFound, PermissionDenied, InvalidValue, AlreadyExists, InvalidState while a version is in use.
+    """
+    check_model_name(new_name)
+    model = find_registered_model(session, name, lock=True)
+    access.require(session, actor, model, Ability.RENAME)
+    access.require_reach(actor, new_name)
+    check_model_free(name, _versions_in_use(session, model), "renaming")
+    now = current_ms(session)
+    if new_name != name:
+        _rename(session, model, new_name, at_ms=now)
+        detail = f"Renamed from {name!r} to {new_name!r}."
+        activities.record(session, actor, ActivityType.RENAMED_MODEL, model, at_ms=now, detail=detail)
+        audit.record(session, actor, Action.RENAME_MODEL, model=model, before={"name": name}, after={"name": new_name})
+    note_change(model, at_ms=now)
+    session.flush()
+    return model
+
+
 def delete_registered_model(session: Session, actor: Actor, name: str, *, lifecycle: Lifecycle) -> None:
     """Hide a model with its versions at once, free its name and cancel what its versions wait for.
 
@@ -151,54 +172,47 @@ def delete_registered_model(session: Session, actor: Actor, name: str, *, lifecy
     session.flush()
 
 
-def search_registered_models(session: Session, actor: Actor, wanted: Search) -> Page[RegisteredModel]:
-    """Return a page of the models that `actor` may see. Prompts are left out unless a comparison asks for them."""
-    dialect = session.get_bind().dialect
-    prompts = [item for item in wanted.comparisons if item.subject == Tag(PROMPT_TAG)]
-    others = [item for item in wanted.comparisons if item.subject != Tag(PROMPT_TAG)]
-    conditions = [_prompt_condition(item) for item in prompts or [_NO_PROMPTS]]
-    conditions += [search.condition(widened(item), _SEARCHED, dialect) for item in others]
-    return _page(session, [access.visible(actor), *conditions], wanted)
-
-
-def list_registered_models(session: Session, actor: Actor, wanted: Search) -> Page[RegisteredModel]:
-    """Return a page of all models that `actor` may see, prompts included."""
-    return _page(session, [access.visible(actor)], wanted)
-
-
-def latest_versions(
-    session: Session, models: Sequence[RegisteredModel], *, stages: Sequence[Stage] = tuple(Stage)
-) -> dict[int, list[ModelVersion]]:
-    """Return row id of a model -> its newest READY version in each of `stages`, in order of version."""
-    newest = (
-        select(col(ModelVersion.model_id), func.max(col(ModelVersion.version)))
-        .where(
-            col(ModelVersion.model_id).in_([model.id for model in models]),
-            col(ModelVersion.stage).in_(stages),
-            col(ModelVersion.status) == VersionStatus.READY,
-            col(ModelVersion.deleted_at_ms).is_(None),
-        )
-        .group_by(col(ModelVersion.model_id), col(ModelVersion.stage))
-    )
-    statement = select(ModelVersion).where(tuple_(col(ModelVersion.model_id), col(ModelVersion.version)).in_(newest))
-    found: dict[int, list[ModelVersion]] = {model.id: [] for model in models}
-    for version in session.exec(statement.order_by(col(ModelVersion.version))):
-        found[version.model_id].append(version)
-    return found
-
-
 def note_change(model: RegisteredModel, *, at_ms: int) -> None:
     """Move a locked model's time of last change and its change counter."""
     model.updated_at_ms = at_ms
+    count_change(model)
+
+
+def count_change(model: RegisteredModel) -> None:
+    """Move a locked model's change counter alone: tags and aliases leave the time of last change, as in MLflow."""
     model.change_counter += 1
 
 
-def _insert(session: Session, model: RegisteredModel) -> None:
-    session.add(model)
+def _insert(session: Session, model: RegisteredModel, tags: Mapping[str, str]) -> None:
+    # Refused by the statement, not by an error of the database: PostgreSQL would answer no further question then.
+    given = model.model_dump(exclude={"id"})
+    inserted = insert_or(session, _models).values(given).on_conflict_do_nothing().returning(_models.c.id)
+    model_id = session.scalar(inserted)
+    if model_id is None:
+        raise _name_taken(session, model.name, tags)
+    model.id = model_id
+    if tags:
+        rows = [{"model_id": model_id, "key": key, "value": value} for key, value in tags.items()]
+        session.execute(insert(_model_tags), rows)
+
+
+def _name_taken(session: Session, name: str, tags: Mapping[str, str]) -> AlreadyExists:
+    tags_of_living = (
+        select(RegisteredModelTag.key, RegisteredModelTag.value)
+        .join(RegisteredModel, col(RegisteredModel.id) == col(RegisteredModelTag.model_id))
+        .where(col(RegisteredModel.name) == name, _LIVING)
+    )
+    by_prompt = has_prompt_tag(dict(session.exec(tags_of_living).all()))
+    return AlreadyExists(name_taken(name, by_prompt=by_prompt, for_prompt=has_prompt_tag(tags)))
+
+
+def _rename(session: Session, model: RegisteredModel, new_name: str, *, at_ms: int) -> None:
+    session.add(FormerName(model_id=model.id, name=model.name, renamed_at_ms=at_ms))
+    model.name = new_name
     try:
         session.flush()
     except IntegrityError as error:
-        raise AlreadyExists(f"Registered Model (name={model.name}) already exists.") from error
+        raise AlreadyExists(f"Registered Model (name={new_name}) already exists.") from error
 
 
 def _versions_in_use(session: Session, model: RegisteredModel) -> Sequence[int]:
@@ -206,6 +220,7 @@ def _versions_in_use(session: Session, model: RegisteredModel) -> Sequence[int]:
         select(ModelVersion.version).where(
             col(ModelVersion.model_id) == model.id,
             col(ModelVersion.stage).in_(IN_USE),
+            col(ModelVersion.status) == READY,
             col(ModelVersion.deleted_at_ms).is_(None),
         )
     ).all()
@@ -216,33 +231,3 @@ def _locked_versions(session: Session, model: RegisteredModel) -> list[int]:
         col(ModelVersion.model_id) == model.id, col(ModelVersion.status) == VersionStatus.PENDING
     )
     return list(session.exec(pending.order_by(col(ModelVersion.id)).with_for_update()))
-
-
-_NO_PROMPTS = Comparison(Tag(PROMPT_TAG), Operator.UNEQUAL, "true")
-
-
-def _prompt_condition(comparison: Comparison) -> ColumnElement[bool]:
-    """A missing prompt tag counts as "no prompt", unlike other tags (contracts/mlflow.md 2.3)."""
-    is_prompt = exists().where(
-        col(RegisteredModelTag.model_id) == col(RegisteredModel.id),
-        col(RegisteredModelTag.key) == PROMPT_TAG,
-        col(RegisteredModelTag.value) == "true",
-    )
-    if comparison.operator not in (Operator.EQUAL, Operator.UNEQUAL) or comparison.value not in ("true", "false"):
-        raise InvalidValue(f"The tag {PROMPT_TAG} can be compared by = and != with 'true' and 'false' only.")
-    wants_prompts = (comparison.operator is Operator.EQUAL) == (comparison.value == "true")
-    return is_prompt if wants_prompts else ~is_prompt
-
-
-def _page(session: Session, conditions: Sequence[ColumnElement[bool]], wanted: Search) -> Page[RegisteredModel]:
-    statement = select(RegisteredModel).where(_LIVING, *conditions)
-    if wanted.last is not None:
-        statement = statement.where(search.behind(wanted.order, _COLUMNS, wanted.last))
-    statement = statement.order_by(*search.order_clauses(wanted.order, _COLUMNS)).limit(wanted.limit + 1)
-    rows = list(session.exec(statement))
-    shown = rows[: wanted.limit]
-    return Page(shown, [_value(shown[-1], key.name) for key in wanted.order] if len(rows) > wanted.limit else None)
-
-
-def _value(model: RegisteredModel, key: str) -> Any:
-    return model.name if key == "name" else model.updated_at_ms

@@ -1,50 +1,124 @@
-"""Tags of models and versions, in the order in which they were first set."""
+"""Tags of models and versions, set and deleted. They move neither's time of last change, as in MLflow."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import Table, delete, select
+from sqlmodel import Session
 
-from modelyard.database.tables import ModelVersion, ModelVersionTag, RegisteredModel, RegisteredModelTag
+from modelyard.database.session import current_ms
+from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
+from modelyard.registry import access, activities, audit, events
+from modelyard.registry.access import Actor
+from modelyard.registry.blobs import insert_or
+from modelyard.registry.model_versions import find_model_version
+from modelyard.registry.registered_models import count_change, find_registered_model
+from modelyard.rules.activities import ActivityType
+from modelyard.rules.audit import Action
+from modelyard.rules.events import RegistryEvent
+from modelyard.rules.permissions import Ability
+from modelyard.rules.tags import check_tag
 
-# Row id of a model or version -> its tags, in order.
-TagsById: TypeAlias = Mapping[int, Sequence[tuple[str, str]]]
-_BATCH = 500
+_model_tags = metadata.tables["registered_model_tags"]
+_version_tags = metadata.tables["model_version_tags"]
 
 
-def add_model_tags(session: Session, model: RegisteredModel, tags: Mapping[str, str]) -> None:
-    """Give a new model its first tags."""
-    session.add_all(RegisteredModelTag(model_id=model.id, key=key, value=value) for key, value in tags.items())
+def set_registered_model_tag(session: Session, actor: Actor, name: str, key: str, value: str) -> None:
+    """Give a model's tag a value; a tag that it has already keeps its place.
+
+    Raises NotFound, PermissionDenied, InvalidValue.
+    """
+    check_tag(key, value)
+    model = _editable_model(session, actor, name)
+    before = _value(session, _model_tags, "model_id", model.id, key)
+    if before != value:
+        _upsert(session, _model_tags, "model_id", model.id, key, value)
+        _record(session, actor, ActivityType.SET_TAG, key, model)
+        audit.record(
+            session, actor, Action.SET_MODEL_TAG, model=model, before=_told(key, before), after=_told(key, value)
+        )
+
+
+def delete_registered_model_tag(session: Session, actor: Actor, name: str, key: str) -> None:
+    """Take a tag from a model; one that it does not have is no error. Raises NotFound, PermissionDenied."""
+    model = _editable_model(session, actor, name)
+    before = _delete(session, _model_tags, "model_id", model.id, key)
+    if before is not None:
+        _record(session, actor, ActivityType.DELETED_TAG, key, model)
+        audit.record(session, actor, Action.DELETE_MODEL_TAG, model=model, before=_told(key, before))
+
+
+def set_model_version_tag(session: Session, actor: Actor, name: str, number: int, key: str, value: str) -> None:
+    """Give a version's tag a value, whatever the version's status.
+
+    Raises NotFound, PermissionDenied, InvalidValue.
+    """
+    check_tag(key, value)
+    model = _editable_model(session, actor, name)
+    version = find_model_version(session, model, number)
+    before = _value(session, _version_tags, "version_id", version.id, key)
+    if before != value:
+        _upsert(session, _version_tags, "version_id", version.id, key, value)
+        _record(session, actor, ActivityType.SET_TAG, key, model, version)
+        events.record(session, actor, RegistryEvent.TAG_SET, model, version, tags=[{"key": key, "value": value}])
+        audit.record(
+            session,
+            actor,
+            Action.SET_VERSION_TAG,
+            model=model,
+            version=version,
+            before=_told(key, before),
+            after=_told(key, value),
+        )
+
+
+def delete_model_version_tag(session: Session, actor: Actor, name: str, number: int, key: str) -> None:
+    """Take a tag from a version; one that it does not have is no error. Raises NotFound, PermissionDenied."""
+    model = _editable_model(session, actor, name)
+    version = find_model_version(session, model, number)
+    before = _delete(session, _version_tags, "version_id", version.id, key)
+    if before is not None:
+        _record(session, actor, ActivityType.DELETED_TAG, key, model, version)
+        audit.record(session, actor, Action.DELETE_VERSION_TAG, model=model, version=version, before=_told(key, before))
+
+
+def _editable_model(session: Session, actor: Actor, name: str) -> RegisteredModel:
+    model = find_registered_model(session, name, lock=True)
+    access.require(session, actor, model, Ability.TAG)
+    return model
+
+
+def _value(session: Session, tags: Table, owner: str, owner_id: int, key: str) -> str | None:
+    """Return a tag's value, None for a tag that is not there; the model is locked, so it stays what it is."""
+    value: str | None = session.scalar(select(tags.c.value).where(tags.c[owner] == owner_id, tags.c.key == key))
+    return value
+
+
+def _upsert(session: Session, tags: Table, owner: str, owner_id: int, key: str, value: str) -> None:
+    written = insert_or(session, tags).values({owner: owner_id, "key": key, "value": value})
+    session.execute(written.on_conflict_do_update(index_elements=[owner, "key"], set_={"value": value}))
+
+
+def _delete(session: Session, tags: Table, owner: str, owner_id: int, key: str) -> str | None:
+    """Take a tag away; return the value that it had, None if it was not there."""
+    gone = delete(tags).where(tags.c[owner] == owner_id, tags.c.key == key).returning(tags.c.value)
+    value: str | None = session.scalar(gone)
+    return value
+
+
+def _told(key: str, value: str | None) -> dict[str, Any]:
+    return {"key": key, "value": value}
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    activity_type: ActivityType,
+    key: str,
+    model: RegisteredModel,
+    version: ModelVersion | None = None,
+) -> None:
+    count_change(model)
+    now = current_ms(session)
+    # Not the value: it may be long, and the next one takes its place.
+    activities.record(session, actor, activity_type, model, version, at_ms=now, detail=f"The tag {key!r}.")
     session.flush()
-
-
-def add_version_tags(session: Session, version: ModelVersion, tags: Mapping[str, str]) -> None:
-    """Give a new version its first tags."""
-    session.add_all(ModelVersionTag(version_id=version.id, key=key, value=value) for key, value in tags.items())
-    session.flush()
-
-
-def tags_of_models(session: Session, model_ids: Sequence[int]) -> TagsById:
-    """Return the tags of these models; models without any are missing."""
-    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for batch in _batches(model_ids):
-        statement = select(RegisteredModelTag).where(col(RegisteredModelTag.model_id).in_(batch))
-        for tag in session.exec(statement.order_by(col(RegisteredModelTag.id))):
-            found[tag.model_id].append((tag.key, tag.value))
-    return found
-
-
-def tags_of_versions(session: Session, version_ids: Sequence[int]) -> TagsById:
-    """Return the tags of these versions; versions without any are missing."""
-    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for batch in _batches(version_ids):
-        statement = select(ModelVersionTag).where(col(ModelVersionTag.version_id).in_(batch))
-        for tag in session.exec(statement.order_by(col(ModelVersionTag.id))):
-            found[tag.version_id].append((tag.key, tag.value))
-    return found
-
-
-def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), _BATCH):
-        yield ids[start : start + _BATCH]

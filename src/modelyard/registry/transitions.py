@@ -14,6 +14,7 @@ from modelyard.registry.followers import follow
 from modelyard.registry.model_versions import find_model_version
 from modelyard.registry.open_requests import close_requests
 from modelyard.registry.registered_models import find_registered_model, note_change
+from modelyard.registry.shown import READY
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.audit import Action
 from modelyard.rules.events import RegistryEvent
@@ -138,6 +139,7 @@ def _archive_others(session: Session, moving: ModelVersion, stage: Stage, *, at_
         .where(
             col(ModelVersion.model_id) == moving.model_id,
             col(ModelVersion.stage) == stage,
+            col(ModelVersion.status) == READY,
             col(ModelVersion.id) != moving.id,
             col(ModelVersion.deleted_at_ms).is_(None),
         )

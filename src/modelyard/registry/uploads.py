@@ -17,7 +17,7 @@ from modelyard.registry.access import Actor
 from modelyard.rules.sources import shown
 from modelyard.rules.texts import check_storable
 from modelyard.storage.copying import StoredFile
-from modelyard.storage.ingest import BlobPlacement
+from modelyard.storage.store import BlobPlacement
 
 # What S3 takes as a key, and PostgreSQL's index as a row.
 MAX_PATH_BYTES = 1024

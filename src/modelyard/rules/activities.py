@@ -16,10 +16,17 @@ class ActivityType(StrEnum):
 
     CREATED_MODEL = "CREATED_MODEL"
     UPDATED_MODEL = "UPDATED_MODEL"
+    RENAMED_MODEL = "RENAMED_MODEL"
     DELETED_MODEL = "DELETED_MODEL"
     CREATED_VERSION = "CREATED_VERSION"
     UPDATED_VERSION = "UPDATED_VERSION"
     DELETED_VERSION = "DELETED_VERSION"
+
+    # Of a model, or of the version that the activity names.
+    SET_TAG = "SET_TAG"
+    DELETED_TAG = "DELETED_TAG"
+    SET_ALIAS = "SET_ALIAS"
+    DELETED_ALIAS = "DELETED_ALIAS"
 
 
 # What a version's feed shows to clients of the wire.

@@ -40,4 +40,8 @@ class Action(StrEnum):
     UPDATE_TOKEN = "updateToken"  # noqa: S105
     REVOKE_TOKEN = "revokeToken"  # noqa: S105
 
+    CANCEL_JOB = "cancelJob"
+    RETRY_JOB = "retryJob"
+    CHANGE_SCHEDULE = "changeSchedule"
+    PRUNE_AUDIT = "pruneAuditLog"
     CHANGE_RETENTION = "changeAuditRetention"

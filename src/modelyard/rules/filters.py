@@ -56,7 +56,14 @@ class Tag:
     key: str
 
 
-Subject: TypeAlias = Attribute | Tag
+@dataclass(frozen=True, slots=True)
+class OptionalTag:
+    """A tag whose absence counts as a value unlike any other; only `!=` is asked of it, and only by rules of ours."""
+
+    key: str
+
+
+Subject: TypeAlias = Attribute | Tag | OptionalTag
 Value: TypeAlias = str | int | tuple[str, ...]
 
 
@@ -110,11 +117,14 @@ def parse_filter(text: str, grammar: Grammar) -> list[Comparison]:
 
 
 def widened(comparison: Comparison) -> Comparison:
-    """Return a LIKE or ILIKE whose pattern has no `%` as one that finds it anywhere, as databricks-sdk documents."""
-    value = comparison.value
-    if comparison.operator not in PATTERN_OPERATORS or not isinstance(value, str) or "%" in value:
+    """Return a LIKE or ILIKE of an attribute as one that finds its pattern anywhere, unless that has a `%` of its own.
+
+    So databricks-sdk documents the search of models by name; tags are matched as given.
+    """
+    subject, operator, value = comparison.subject, comparison.operator, comparison.value
+    if not isinstance(subject, Attribute) or operator not in PATTERN_OPERATORS or "%" in str(value):
         return comparison
-    return Comparison(comparison.subject, comparison.operator, f"%{value}%")
+    return Comparison(subject, operator, f"%{value}%")
 
 
 class _Parser:
@@ -148,7 +158,7 @@ class _Parser:
             check_length("pattern in the filter", value, MAX_PATTERN_CHARACTERS)
         return Comparison(subject, operator, value)
 
-    def _subject(self) -> Subject:
+    def _subject(self) -> Attribute | Tag:
         token = self._take("word", "a name such as `name` or `tags.KEY`")
         prefix, dot, rest = token.text.partition(".")
         if dot and prefix.lower() in ("tag", "tags"):
@@ -243,7 +253,7 @@ class _Parser:
 
 
 def _written(subject: Subject) -> str:
-    return f"tags.{subject.key}" if isinstance(subject, Tag) else subject.name
+    return subject.name if isinstance(subject, Attribute) else f"tags.{subject.key}"
 
 
 def _listed(operators: frozenset[Operator]) -> str:

@@ -55,37 +55,59 @@ MESSAGE_CHARACTERS = 1000
 class KindRules:
     """How jobs of one kind are run.
 
-    `arguments` maps each argument that a job of this kind must have to its type; more may be there.
-    `cancellable` is False where half of the work would be worse than all of it.
+    `arguments` maps each argument that a job of this kind must have to its type, `optional` those that it may have;
+    more may be there. `cancellable` is False where half of the work would be worse than all of it.
     """
 
     queue: str
     time_limit_s: int
     cancellable: bool = True
-    arguments: Mapping[str, type] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    optional: Mapping[str, object] = field(default_factory=dict)
 
 
 RULES: dict[JobKind, KindRules] = {
-    JobKind.REGISTER_VERSION: KindRules("copy", time_limit_s=24 * 3600, arguments={"source": str}),
+    JobKind.REGISTER_VERSION: KindRules(
+        "copy", time_limit_s=24 * 3600, arguments={"source": str}, optional={"upload_folder": str}
+    ),
     JobKind.ARCHIVE_VERSIONS: KindRules(
         "fast",
         time_limit_s=3600,
         cancellable=False,
-        arguments={"versions": list, "from_stage": str, "promoted": int},
+        arguments={"versions": list[int], "from_stage": str, "promoted": int},
     ),
     JobKind.PRUNE_JOBS: KindRules("fast", time_limit_s=3600),
     JobKind.PROBE: KindRules("fast", time_limit_s=60),
 }
 
 
-def check_arguments(kind: JobKind, arguments: Mapping[str, object]) -> None:
+_WRITTEN_TYPES: dict[object, str] = {str: "a text", int: "a whole number", list[int]: "a list of whole numbers"}
+_NOT_OURS = "It was not made by this release; cancel it, and ask again for what it was to do."
+
+
+def check_arguments(kind: JobKind, arguments: object) -> None:
     """Raise InvalidValue unless a job of `kind` can be run with `arguments`; they may be another release's."""
-    for name, expected in RULES[kind].arguments.items():
-        if not isinstance(found := arguments.get(name), expected):
+    if not isinstance(arguments, Mapping):
+        raise InvalidValue(f"The arguments of this job are {_clipped(arguments)} where names are expected. {_NOT_OURS}")
+    for name, expected in {**RULES[kind].arguments, **RULES[kind].optional}.items():
+        if name in RULES[kind].optional and name not in arguments:
+            continue
+        if not _is(arguments.get(name), expected):
             raise InvalidValue(
-                f"A job of kind {kind} needs the argument {name!r} as {expected.__name__}, but has {found!r}. "
-                "It was not made by this release; cancel it, and ask again for what it was to do."
+                f"A job of kind {kind} needs the argument {name!r} as {_WRITTEN_TYPES[expected]}, "
+                f"but has {_clipped(arguments.get(name))}. {_NOT_OURS}"
             )
+
+
+def _is(found: object, expected: object) -> bool:
+    if expected == list[int]:
+        return isinstance(found, list) and all(_is(item, int) for item in found)
+    return isinstance(found, expected) and not isinstance(found, bool)  # type: ignore[arg-type]
+
+
+def _clipped(found: object) -> str:
+    text = repr(found)
+    return text if len(text) <= 100 else text[:99] + "…"
 
 
 def task_name(kind: str) -> str:
@@ -99,7 +121,8 @@ def backoff_s(attempt: int, chance: float) -> float:
     Half of `min(300, 15 * 2**attempt)` is fixed, half is `chance` (0.0 to 1.0) of it: shorter delays give up
     within a minute of an outage, and equal ones would come back all at once (design/jobs.md).
     """
-    whole = min(300.0, 15.0 * 2.0**attempt)
+    # A power of two beyond any delay's use, before a job that was retried for years exceeds what a float holds.
+    whole = min(300.0, 15.0 * 2.0 ** min(attempt, 10))
     return whole / 2 + whole / 2 * chance
 
 

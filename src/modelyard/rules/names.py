@@ -3,7 +3,7 @@
 Source: MLflow 3.17 (no slash or colon, no step of a path) and contracts/mlflow.md 5 (length).
 """
 
-from modelyard.errors import InvalidValue
+from modelyard.errors import InvalidValue, NotFound
 from modelyard.rules.texts import check_storable
 
 MAX_NAME_CHARACTERS = 256
@@ -21,3 +21,8 @@ def check_model_name(name: str) -> None:
         raise InvalidValue(f"Invalid model name {name!r}: it must not contain '/' or ':'.")
     if name in (".", ".."):
         raise InvalidValue(f"Invalid model name {name!r}: it is a step of a path. Give the model a name of its own.")
+
+
+def no_such_model(name: str) -> NotFound:
+    """Return the error for a name that no living model bears."""
+    return NotFound(f"Registered Model with name={name[:300]} not found.")

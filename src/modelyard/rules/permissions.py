@@ -34,6 +34,7 @@ class Ability(StrEnum):
     DESCRIBE = "change a description"
     TAG = "change a tag"
     ALIAS = "change an alias"
+    MANAGE_JOBS = "cancel the model's jobs or try them again"
     MOVE_BELOW_PRODUCTION = "move a version between None, Staging and Archived"
     MOVE_PRODUCTION = "move a version into or out of Production"
     CANCEL_REQUEST = "cancel somebody else's transition request"
@@ -54,6 +55,7 @@ NEEDED: Mapping[Ability, Level] = {
     Ability.DESCRIBE: Level.CAN_EDIT,
     Ability.TAG: Level.CAN_EDIT,
     Ability.ALIAS: Level.CAN_EDIT,
+    Ability.MANAGE_JOBS: Level.CAN_EDIT,
     Ability.MOVE_BELOW_PRODUCTION: Level.CAN_MANAGE_STAGING_VERSIONS,
     Ability.MOVE_PRODUCTION: Level.CAN_MANAGE_PRODUCTION_VERSIONS,
     Ability.CANCEL_REQUEST: Level.CAN_MANAGE,

@@ -1,13 +1,48 @@
-"""What a version that is being registered says of itself, told from its open job. No I/O.
+"""How far a job is, how fast its bytes move, and what a version being registered says of it. No I/O.
 
 A worker writes its progress to the job only; the version's text is made when somebody asks (design/jobs.md).
 """
 
+import math
 from dataclasses import dataclass
 
 from modelyard.rules.jobs import JobStatus
 
+# What was copied this long ago counts for about a third of what is copied now.
+SPEED_MEMORY_S = 15.0
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast bytes move: a moving average, held as two sums that fade alike.
+
+    So the first moments tell their plain mean, where an average that starts from zero would rise for half a minute.
+    """
+
+    faded_bytes: float = 0.0
+    faded_s: float = 0.0
+
+    def after(self, moved_bytes: int, span_s: float) -> "Speed":
+        """Return the speed after `span_s` more seconds in which `moved_bytes` were copied."""
+        if span_s <= 0:
+            return Speed(self.faded_bytes + moved_bytes, self.faded_s)
+        kept = math.exp(-span_s / SPEED_MEMORY_S)
+        # What moved within the span has faded, too, by the time that it ends.
+        weight = SPEED_MEMORY_S * (1 - kept) / span_s
+        return Speed(self.faded_bytes * kept + moved_bytes * weight, self.faded_s * kept + span_s * weight)
+
+    @property
+    def bytes_per_s(self) -> int | None:
+        """The average; None before any time has passed."""
+        return round(self.faded_bytes / self.faded_s) if self.faded_s else None
+
+
+def left_s(*, bytes_done: int, bytes_total: int, bytes_per_s: int | None) -> int | None:
+    """Return the seconds that are left at this speed, rounded up; None when nobody can tell."""
+    if not bytes_per_s or not bytes_total:
+        return None
+    return -(-max(0, bytes_total - bytes_done) // bytes_per_s)
 
 
 @dataclass(frozen=True, slots=True)

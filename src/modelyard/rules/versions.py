@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 
-from modelyard.errors import InvalidState, InvalidValue
+from modelyard.errors import InvalidState, InvalidValue, NotFound
 
 # What the column holds. A larger number is well spelled, and no version's.
 MAX_VERSION = 2**31 - 1
@@ -30,6 +30,11 @@ def parse_version(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise InvalidValue(f"Invalid version {text[:50]!r}; expected a whole number, such as '3'.")
     return int(text)
+
+
+def no_such_version(name: str, version: int) -> NotFound:
+    """Return the error for a number that no living version of the model bears."""
+    return NotFound(f"Model Version (name={name}, version={version}) not found.")
 
 
 def check_ready(name: str, version: int, status: VersionStatus, doing: str) -> None:

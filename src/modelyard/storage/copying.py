@@ -7,10 +7,17 @@ from typing import Protocol
 
 from modelyard.errors import BodyTooLarge, InvalidValue
 from modelyard.storage import sizes
-from modelyard.storage.ingest import BATCH_BYTES, BlobPlacement, Ingest
+from modelyard.storage.course import Course, Progress
 from modelyard.storage.manifest import ManifestFile
-from modelyard.storage.store import LocalStore, StoredBlob
+from modelyard.storage.parallel import Crew
+from modelyard.storage.store import BATCH_BYTES, BlobPlacement, Ingest, StoredBlob
 from modelyard.storage.tree import FileEntry, Reader, Tree
+
+# More only wait for each other: for the disk, or for the processor that hashes.
+COPY_THREADS = 4
+# So little is copied sooner than threads are started.
+_FEW_FILES = 16
+_FEW_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +36,6 @@ class StoredFile:
     digest: str
     size_bytes: int
     entry: FileEntry | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a copy is."""
-
-    files_done: int
-    files_total: int
-    bytes_done: int
-    bytes_total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +66,28 @@ def copy_tree(
     known: Mapping[str, KnownFile],
     ledger: Ledger,
     pulse: Callable[[Progress], None],
+    threads: int = COPY_THREADS,
 ) -> Copied:
-    """Copy every file of `tree` into the store.
+    """Copy every file of `tree` into the store, several at once where there are many.
 
     `known` maps path -> what an earlier attempt stored; the caller holds leases on those blobs. Such a file is not
-    read again while its entry is the same and its blob is there. `pulse` is called at least once a file and between
-    pieces of at most 1 MiB; what it raises ends the copy, and leaves only whole blobs behind.
+    read again while its entry is the same and its blob is there. `pulse` is called by this thread several times a
+    second while bytes move, and only then; what it raises ends the copy, and leaves only whole blobs behind.
 
-    Raises SourceUnreadable, TemporaryFailure.
+    Raises SourceUnreadable, TemporaryFailure; the latter before the first byte when the store has not enough room.
     """
     entries = tree.entries()
-    found: dict[str, StoredBlob] = {
-        entry.path: kept for entry in entries if (kept := _kept(ingest.store, entry, known.get(entry.path)))
-    }
-    course = _Course(entries, pulse)
-    for path in found:
-        course.skip(found[path].size_bytes)
+    found = _kept(ingest, entries, known)
     waiting = [entry for entry in entries if entry.path not in found]
-    for batch in batches(waiting, most_files=ingest.batch_files):
-        found |= _copy_batch(tree, batch, ingest, ledger, course)
+    waiting_bytes = sum(entry.size_bytes for entry in waiting)
+    ingest.require_room(waiting_bytes)
+    alone = len(waiting) <= _FEW_FILES and waiting_bytes <= _FEW_BYTES
+    with Crew(1 if alone else threads) as crew:
+        course = Course(entries, pulse, crew.check)
+        for path in found:
+            course.skip(found[path].size_bytes)
+        for batch in batches(waiting, most_files=ingest.batch_files):
+            found |= _copy_batch(tree, batch, ingest, ledger, course, crew)
     files = [ManifestFile(path, blob.size_bytes, blob.digest) for path, blob in sorted(found.items())]
     blobs = {blob.digest: blob for blob in found.values()}
     return Copied(files, [blobs[digest] for digest in sorted(blobs)])
@@ -126,56 +126,34 @@ def batches(entries: Iterable[FileEntry], *, most_files: int) -> Iterator[list[F
         yield batch
 
 
-class _Course:
-    """Counts what is done and tells it."""
-
-    def __init__(self, entries: Sequence[FileEntry], pulse: Callable[[Progress], None]) -> None:
-        self._pulse = pulse
-        self._files_total = len(entries)
-        self._bytes_total = sum(entry.size_bytes for entry in entries)
-        self._files_done = 0
-        self._bytes_done = 0
-
-    def skip(self, size_bytes: int) -> None:
-        self._bytes_done += size_bytes
-        self.file_done()
-
-    def piece_done(self, size_bytes: int) -> None:
-        self._bytes_done += size_bytes
-        self.beat()
-
-    def file_done(self) -> None:
-        self._files_done += 1
-        self.beat()
-
-    def beat(self, _size_bytes: int = 0) -> None:
-        self._pulse(Progress(self._files_done, self._files_total, self._bytes_done, self._bytes_total))
-
-
-def _kept(store: LocalStore, entry: FileEntry, known: KnownFile | None) -> StoredBlob | None:
-    """Return the blob of a file that need not be read again."""
-    if known is None or known.entry != entry or not entry.can_be_recognized:
-        return None
-    if store.blob_size(known.digest, known.gen) != entry.size_bytes:
-        return None
-    return StoredBlob(known.digest, known.gen, entry.size_bytes)
+def _kept(ingest: Ingest, entries: Iterable[FileEntry], known: Mapping[str, KnownFile]) -> dict[str, StoredBlob]:
+    """Return path -> blob for the files that need not be read again."""
+    recognized = {
+        entry.path: StoredBlob(earlier.digest, earlier.gen, entry.size_bytes)
+        for entry in entries
+        if (earlier := known.get(entry.path)) and earlier.entry == entry and entry.can_be_recognized
+    }
+    held = ingest.held(set(recognized.values()))
+    return {path: blob for path, blob in recognized.items() if blob in held}
 
 
 def _copy_batch(
-    tree: Tree, entries: Sequence[FileEntry], ingest: Ingest, ledger: Ledger, course: _Course
+    tree: Tree, entries: Sequence[FileEntry], ingest: Ingest, ledger: Ledger, course: Course, crew: Crew
 ) -> dict[str, StoredBlob]:
     """Copy one batch and return path -> blob."""
     with ingest.batch(len(entries)) as batch:
-        stored = []
-        for entry in entries:
+
+        def stage(entry: FileEntry) -> StoredFile:
             with tree.open(entry) as reader:
                 staged = batch.stage(reader, entry.size_bytes, course.piece_done)
-            stored.append(StoredFile(staged.digest, staged.size_bytes, entry))
             course.file_done()
+            return StoredFile(staged.digest, staged.size_bytes, entry)
+
+        stored = crew.each(stage, entries, course.beat)
         batch.sync()
-        course.beat()
+        course.moved()
         placements = ledger.record(stored)
-        proven = batch.place(placements, course.beat)
+        proven = batch.place(placements, course.moved)
     if proven:
         ledger.proven(proven)
     return {
@@ -196,6 +174,7 @@ def _store_one(
         if most_bytes is not None and taken_bytes > most_bytes:
             raise _too_large(most_bytes)
 
+    ingest.require_room(length or 0)
     with ingest.batch(1) as batch:
         staged = batch.stage(stream, length or 0, count)
         if length is not None and staged.size_bytes != length:

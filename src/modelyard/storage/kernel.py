@@ -1,4 +1,4 @@
-"""Linux calls that Python's `os` does not offer: openat2, renameat2, syncfs and the type of a file system.
+"""Linux calls that Python's `os` does not offer: openat2, renameat2, syncfs, FICLONE and the type of a file system.
 
 Where the C library or the kernel lacks one, the caller is told (False, or OSError with ENOSYS) and takes its own
 slower way. Nothing is loaded before the first call.
@@ -6,6 +6,7 @@ slower way. Nothing is loaded before the first call.
 
 import ctypes
 import errno
+import fcntl
 import os
 import platform
 from functools import cache
@@ -17,6 +18,7 @@ RESOLVE_BENEATH = 0x08
 _SYS_OPENAT2 = 437  # The same number on every architecture.
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
+_FICLONE = 0x40049409
 # ext2-4, xfs, btrfs, tmpfs: file systems whose syncfs reports write errors. Network file systems and FUSE do not.
 _SYNCFS_RELIABLE = frozenset({0xEF53, 0x58465342, 0x9123683E, 0x01021994})
 
@@ -64,6 +66,17 @@ def rename_noreplace(source: str, target: str, *, source_folder: int, target_fol
     if moved != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), target)
+
+
+def clone(source: int, target: int) -> bool:
+    """Let the empty file `target` share the blocks of `source`, as btrfs and XFS can; False where they cannot."""
+    if platform.system() != "Linux":
+        return False
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        return False
+    return True
 
 
 def syncfs(descriptor: int) -> None:

@@ -112,18 +112,28 @@ class LocalReader:
         self._read_bytes = 0
 
     def read(self, size: int, /) -> bytes:
-        """Return the next bytes, b"" at the end."""
+        """Return the next bytes, b"" at the end. Raises SourceUnreadable for a file that goes on growing."""
         with reading(self._shown):
-            piece = os.read(self._descriptor, size)
-        self._read_bytes += len(piece)
+            piece = os.read(self._descriptor, min(size, self._entry.size_bytes - self._read_bytes + 1))
+        self.took(len(piece))
+        if self._read_bytes > self._entry.size_bytes:
+            raise self._changed()
         return piece
+
+    def fileno(self) -> int:
+        """Return the open file's descriptor."""
+        return self._descriptor
+
+    def took(self, size_bytes: int, /) -> None:
+        """Hear how many bytes were taken from the descriptor."""
+        self._read_bytes += size_bytes
 
     def verify(self) -> None:
         """Raise SourceUnreadable if the file is not as it was listed."""
         with reading(self._shown):
             seen = os.fstat(self._descriptor)
         if _entry(self._entry.path, seen, self._shown) != self._entry:
-            raise SourceUnreadable(f"{self._shown} changed while it was copied. Register it again when it is at rest.")
+            raise self._changed()
 
     def __enter__(self) -> "LocalReader":
         return self
@@ -137,6 +147,9 @@ class LocalReader:
                 self._check_length()
         finally:
             os.close(self._descriptor)
+
+    def _changed(self) -> SourceUnreadable:
+        return SourceUnreadable(f"{self._shown} changed while it was copied. Register it again when it is at rest.")
 
     def _check_length(self) -> None:
         if self._read_bytes != self._entry.size_bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from modelyard.errors import SourceUnreadable
 from modelyard.rules.sources import DROPPED_AT_ROOT, MODEL_FILE, shown
@@ -56,8 +56,22 @@ class Reader(Protocol):
         """
 
 
+@runtime_checkable
+class FileReader(Reader, Protocol):
+    """A reader of a file that the kernel may copy by itself."""
+
+    def fileno(self) -> int:
+        """Return the open file's descriptor."""
+
+    def took(self, size_bytes: int, /) -> None:
+        """Hear how many bytes were taken from the descriptor."""
+
+
 class Tree(Protocol):
-    """A folder of files that does not change while it is copied; a change is found and raised."""
+    """A folder of files that does not change while it is copied; a change is found and raised.
+
+    Several threads may open files of it at once.
+    """
 
     def entries(self) -> list[FileEntry]:
         """Return every file, sorted by path.

@@ -7,6 +7,9 @@ import structlog
 from flask import Flask, Response
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
+
+# pydantic reads `typing.TypedDict` from Python 3.12 on only.
+from typing_extensions import TypedDict
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from modelyard.database.session import is_outage
@@ -25,6 +28,13 @@ RETRY_AFTER_S: Final = 2
 _TRANSIENT: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 log = structlog.get_logger(__name__)
+
+
+class Refusal(TypedDict):
+    """What is answered when something cannot be done: a code for programs, a sentence for people."""
+
+    error_code: str
+    message: str
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -80,7 +90,8 @@ def _answer_bug(error: BaseException) -> Response:
 
 
 def _answer(status: int, error_code: str, message: str) -> Response:
-    answer = json_answer({"error_code": error_code, "message": message}, status)
+    refusal: Refusal = {"error_code": error_code, "message": message}
+    answer = json_answer(refusal, status)
     if status in _TRANSIENT:
         # Without it the plain client waits by its own rule, which begins with no pause at all.
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)

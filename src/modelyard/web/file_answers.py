@@ -1,6 +1,5 @@
 """Sending a stored file: whole or a range of it, in pieces, with its digest as ETag."""
 
-from collections.abc import Iterator
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -8,13 +7,13 @@ from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import is_resource_modified
 
-from modelyard.storage.store import LocalStore, OpenBlob, StoredBlob
+from modelyard.storage.store import Store, StoredBlob
 
 # granian passes pieces on as they are; larger ones only cost memory.
 PIECE_BYTES = 256 * 1024
 
 
-def file_answer(store: LocalStore, blob: StoredBlob, *, file_name: str) -> Response:
+def file_answer(store: Store, blob: StoredBlob, *, file_name: str) -> Response:
     """Return the answer to a GET or HEAD of a stored file.
 
     Its length is always announced: a file that ends too soon must look broken to the client, never short.
@@ -27,7 +26,7 @@ def file_answer(store: LocalStore, blob: StoredBlob, *, file_name: str) -> Respo
     start, end = wanted or (0, blob.size_bytes)
     opened = store.open_blob(blob.digest, blob.gen, blob.size_bytes)
     answer = Response(
-        _pieces(opened, start, end) if request.method == "GET" else b"",
+        opened.pieces(start, end - start, piece_bytes=PIECE_BYTES) if request.method == "GET" else b"",
         status=HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK,
         # Guessed types would let a model's HTML run as a page of this server.
         mimetype="application/octet-stream",
@@ -59,12 +58,3 @@ def _wanted_range(size_bytes: int, etag: str) -> tuple[int, int] | None:
     if found is None:
         raise RequestedRangeNotSatisfiable(length=size_bytes)
     return found
-
-
-def _pieces(blob: OpenBlob, start: int, end: int) -> Iterator[bytes]:
-    while start < end:
-        piece = blob.read_at(start, min(PIECE_BYTES, end - start))
-        if not piece:
-            raise EOFError(f"a blob ended at {start} instead of {end} bytes")
-        start += len(piece)
-        yield piece

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from modelyard.storage.manifest import ManifestFile, parse_manifest
-from modelyard.storage.store import LocalStore, StoredBlob
+from modelyard.storage.store import Store, StoredBlob
 
 # Files over all kept manifests; one costs about 400 bytes.
 KEPT_FILES = 200_000
@@ -34,7 +34,7 @@ class FileIndex:
 class FileIndexes:
     """The manifests read lately; threads share it."""
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: OrderedDict[str, FileIndex] = OrderedDict()
         self._lock = Lock()

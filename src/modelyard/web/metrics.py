@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from modelyard.database.session import autocommit
 from modelyard.database.tables import Job
-from modelyard.web.readiness import alive_workers
+from modelyard.registry.workforce import alive_workers
 from modelyard.web.site import Site
 
 

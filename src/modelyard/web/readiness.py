@@ -1,24 +1,18 @@
 """Whether this process can serve: the database and its schema; and, for people, who is there to do the work."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import col, select
 
-from modelyard.database.clock import now_ms
 from modelyard.database.schema import HEAD
 from modelyard.database.session import autocommit
-from modelyard.database.tables import Worker
 from modelyard.jobs.broker import Bell
+from modelyard.registry.workforce import alive_workers
 from modelyard.rules.jobs import QUEUES
 from modelyard.web.site import Site
-
-# Reports come with each sweep; one may be late.
-MISSED_SWEEPS = 3
 
 log = structlog.get_logger(__name__)
 
@@ -44,13 +38,6 @@ def readiness(site: Site) -> Readiness:
         return Readiness(False, {"status": "not ready", "database": f"schema {revision}, needs {HEAD}: run migrate"})
     body = {"status": "ready", "database": "ok", "broker": _broker(site.bell), "workers": workers}
     return Readiness(True, body)
-
-
-def alive_workers(connection: Connection, sweep_ms: int) -> dict[str, int]:
-    """Return queue -> workers that listen to it and were seen lately; every queue is there."""
-    seen = select(Worker.queues).where(col(Worker.seen_at_ms) > now_ms() - MISSED_SWEEPS * sweep_ms)
-    listening = Counter(queue for row in connection.execute(seen) for queue in row.queues.split(","))
-    return {queue: listening[queue] for queue in QUEUES}
 
 
 def _broker(bell: Bell | None) -> str:

@@ -13,7 +13,7 @@ from modelyard.rules.sources import Source
 from modelyard.rules.versions import RegistrationMode
 from modelyard.storage.opening import check_source
 from modelyard.storage.roots import SourceRoots
-from modelyard.storage.store import LocalStore
+from modelyard.storage.store import Store
 from modelyard.web.addresses import Network
 from modelyard.web.file_index import FileIndexes
 from modelyard.web.holding import Holding
@@ -55,7 +55,7 @@ class Site:
     engine: Engine
     lifecycle: Lifecycle
     bell: Bell | None
-    store: LocalStore
+    store: Store
     files: FileIndexes
     sources: SourceRules
     uploads: UploadRules

@@ -1,11 +1,13 @@
 """How a worker's processes are put together: a context in each child, a sweep in the main process."""
 
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+import structlog
 from celery import Celery
 
 from modelyard.jobs.sweep import Broker, Sweep
@@ -14,6 +16,8 @@ from modelyard.worker.chores import Cleaning, Presence
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.tasks import register_tasks
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -57,7 +61,7 @@ class Assembly:
         )
         # Said at once, so that nobody is told for a whole period that there is no worker.
         sweep.chores[0]()
-        threading.Thread(target=sweep.run, args=[threading.Event()], name="sweep", daemon=True).start()
+        threading.Thread(target=sweep_for_ever, args=[sweep], name="sweep", daemon=True).start()
 
     def _child_context(self) -> Context:
         if self._context is None:
@@ -68,3 +72,15 @@ class Assembly:
         if self._flag is None:
             raise RuntimeError("the tasks were not registered before the pool forked")
         return self._flag
+
+
+def sweep_for_ever(sweep: Sweep) -> None:
+    """Sweep as long as this process lives; a defect that ends the sweep ends the process, too.
+
+    A worker that only stopped to sweep would look well, and leave lost jobs to others that may have stopped as it has.
+    """
+    try:
+        sweep.run(threading.Event())
+    finally:
+        log.critical("the sweep has ended; this worker stops, to be started anew", exc_info=True)
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -82,7 +83,8 @@ class ZombieWatch:
             wrong[pid, worker] = since_s
             if now_s - since_s >= self.lease_s:
                 log.warning("a child runs a job that is not its own any more; it is ended", pid=pid, job_id=job_id)
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._wrong_since_s = wrong
 
     def _owns(self, job_id: int, worker: str) -> bool:

@@ -15,7 +15,7 @@ from modelyard.database.tables import metadata
 from modelyard.jobs.guards import jobs
 from modelyard.registry import blobs
 from modelyard.rules.jobs import JobStatus
-from modelyard.storage.store import LocalStore, Staging
+from modelyard.storage.store import Staging
 from modelyard.worker.context import Context
 
 log = structlog.get_logger(__name__)
@@ -80,14 +80,13 @@ def remove_lost_staging(context: Context) -> list[str]:
     The folders are listed first and the database is asked then: a folder made in between is not judged by an older
     answer.
     """
-    store: LocalStore = context.store
-    staging = store.list_staging()
+    staging = context.store.list_staging()
     if not staging:
         return []
     with reading(context.engine) as session:
         lost = [folder.name for folder in staging if not _is_owned(session, folder)]
     for name in lost:
-        store.remove_staging(name)
+        context.store.remove_staging(name)
         log.info("removed a staging folder that nobody owns", folder=name)
     return lost
 

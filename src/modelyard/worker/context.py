@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from modelyard.jobs.guards import Claim
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.storage.roots import SourceRoots
-from modelyard.storage.store import LocalStore
+from modelyard.storage.store import Store
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
 from modelyard.worker.drain import DrainFlag
@@ -24,7 +24,7 @@ class Context:
 
     engine: Engine
     lifecycle: Lifecycle
-    store: LocalStore
+    store: Store
     roots: SourceRoots
     tracking: TrackingServer | None
     limits: Limits
@@ -37,8 +37,8 @@ class Context:
 class Pulse(Protocol):
     """What the work calls between its pieces (`worker/heart.py`); it raises when the work must stop."""
 
-    def __call__(self, **progress: Any) -> None:
-        """Say that the work moves, and how far it is: columns of `jobs`."""
+    def __call__(self, *, copied_bytes: int | None = None, **progress: Any) -> None:
+        """Say that the work moves, and how far it is: columns of `jobs`, and what this very attempt has copied."""
 
     def say(self, text: str, level: str = "info") -> None:
         """Add a line to the job's log."""

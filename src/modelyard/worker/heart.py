@@ -17,6 +17,7 @@ from modelyard.jobs.attempts import LogLine
 from modelyard.jobs.guards import Claim
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.worker.drain import DrainFlag
+from modelyard.worker.meter import Meter
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +39,10 @@ class Heart:
     stall_s: float
     claimed_s: float
     time_limit_s: float = float("inf")
+    meter: Meter = field(default_factory=Meter)
+    progress: dict[str, Any] = field(default_factory=dict)
     _renewed_s: float = field(init=False)
     _moved_s: float = field(init=False)
-    _progress: dict[str, Any] = field(default_factory=dict)
     _said: deque[LogLine] = field(default_factory=deque)
     _fresh: bool = False
     _lost: bool = False
@@ -75,14 +77,17 @@ class Heart:
             said.append(self._said.popleft())
         return said
 
-    def __call__(self, **progress: Any) -> None:
+    def __call__(self, *, copied_bytes: int | None = None, **progress: Any) -> None:
         """Say that the work moves; `progress` are columns of `jobs` (step, items_done, bytes_total, ...).
 
+        `copied_bytes` is what this attempt has copied, without what it found stored: the speed is told from it.
         Raises ClaimLost, CancelRequested, Released or TimeLimitReached when the work must stop here.
         """
         self._moved_s = time.monotonic()
-        if progress and progress != self._progress:
-            self._progress = progress
+        if copied_bytes is not None:
+            self.meter.note(copied_bytes)
+        if progress and progress != self.progress:
+            self.progress = progress
             self._fresh = True
         if self._lost or self._too_old():
             raise ClaimLost(self.claim.job_id, self.claim.attempt)
@@ -111,7 +116,8 @@ class Heart:
         self._fresh = False
         said = self.unwritten()
         try:
-            self._cancelled = self.lifecycle.heartbeat(self.claim, self._progress, said)
+            progress = self.progress | {"bytes_per_s": self.meter.read()}
+            self._cancelled = self.lifecycle.heartbeat(self.claim, progress, said)
         except ClaimLost:
             self._lost = True
             return False

@@ -12,7 +12,7 @@ from modelyard.database.tables import metadata
 from modelyard.jobs.guards import Claim, hold
 from modelyard.registry import blobs
 from modelyard.storage.copying import KnownFile, StoredFile
-from modelyard.storage.ingest import BlobPlacement
+from modelyard.storage.store import BlobPlacement
 from modelyard.storage.tree import FileEntry
 from modelyard.worker.context import Context
 
@@ -50,8 +50,9 @@ class JobLedger:
 
     def known_files(self) -> dict[str, KnownFile]:
         """Return path -> what an earlier attempt of this job stored and is live still, leased for this attempt."""
-        if self.claim.attempt == 1:
-            return {}
+        return {} if self.claim.attempt == 1 else repeat_conflicts(self._known_files)
+
+    def _known_files(self) -> dict[str, KnownFile]:
         with transaction(self.context.engine) as session:
             hold(session, self.claim)
             rows = session.execute(select(job_files).where(job_files.c.job_id == self.claim.job_id)).all()
@@ -69,6 +70,9 @@ class JobLedger:
 
         Raises TemporaryFailure when a collector was faster.
         """
+        repeat_conflicts(lambda: self._settle(digests))
+
+    def _settle(self, digests: Collection[str]) -> None:
         with transaction(self.context.engine) as session:
             hold(session, self.claim)
             blobs.require_live(session, digests)

@@ -35,8 +35,7 @@ def _prune_batch(context: Context, claim: Claim) -> int:
     with transaction(context.engine) as session:
         hold(session, claim)
         old = list(session.scalars(select(jobs.c.id).where(_may_go(context)).order_by(jobs.c.id).limit(_BATCH)))
-        _remove(session, old)
-    return len(old)
+        return _remove(session, context, old)
 
 
 def _may_go(context: Context) -> ColumnElement[bool]:
@@ -47,7 +46,11 @@ def _may_go(context: Context) -> ColumnElement[bool]:
     )
 
 
-def _remove(session: Session, job_ids: list[int]) -> None:
+def _remove(session: Session, context: Context, job_ids: list[int]) -> int:
+    """Delete those of the jobs that may still go, with their history; return how many."""
+    # Asked again: somebody may have retried one since the list was made.
+    gone = session.execute(delete(jobs).where(jobs.c.id.in_(job_ids), _may_go(context)).returning(jobs.c.id))
+    removed = list(gone.scalars())
     for table in (attempts, job_log, job_files):
-        session.execute(delete(table).where(table.c.job_id.in_(job_ids)))
-    session.execute(delete(jobs).where(jobs.c.id.in_(job_ids)))
+        session.execute(delete(table).where(table.c.job_id.in_(removed)))
+    return len(removed)

@@ -12,11 +12,11 @@ from modelyard.registry import blobs
 from modelyard.registry.job_effects import StoredVersion
 from modelyard.rules.sources import CopiedSource, parse_source
 from modelyard.storage import sizes
-from modelyard.storage.copying import Copied, Progress, copy_tree, store_bytes
-from modelyard.storage.ingest import Ingest
+from modelyard.storage.copying import Copied, copy_tree, store_bytes
+from modelyard.storage.course import Progress
 from modelyard.storage.manifest import ManifestFile, build_manifest
 from modelyard.storage.opening import open_source
-from modelyard.storage.store import StoredBlob
+from modelyard.storage.store import Ingest, StoredBlob
 from modelyard.storage.tree import require_model
 from modelyard.worker.context import Context, Pulse
 from modelyard.worker.ledger import JobLedger
@@ -31,7 +31,7 @@ def register_version(context: Context, claim: Claim, pulse: Pulse) -> StoredVers
     Raises SourceUnreadable, SourceRefused, TemporaryFailure.
     """
     ledger = JobLedger(context, claim)
-    with Ingest(context.store, claim.job_id, claim.attempt) as ingest:
+    with context.store.ingest(claim.job_id, claim.attempt) as ingest:
         if "upload_folder" in claim.arguments:
             copied, run_id = _uploaded_files(context, claim), ""
         else:
@@ -49,6 +49,7 @@ def _copy_source(context: Context, claim: Claim, ingest: Ingest, ledger: JobLedg
             items_total=progress.files_total,
             bytes_done=progress.bytes_done,
             bytes_total=progress.bytes_total,
+            copied_bytes=progress.copied_bytes,
         )
 
     pulse(step="Opening the source")

@@ -56,8 +56,8 @@ def run(context: Context, work: Work, job_id: int, beliefs: Beliefs | None = Non
 
 
 def new_owner() -> str:
-    """Return a name for one claim: host, process and something never used before."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex}"
+    """Return a name for one claim: host, this child, the worker's main process, and something never used before."""
+    return f"{socket.gethostname()}:{os.getpid()}:{os.getppid()}:{uuid4().hex}"
 
 
 def _do(context: Context, work: Work, claim: Claim, claimed_s: float) -> End | None:
@@ -89,12 +89,19 @@ def _do(context: Context, work: Work, claim: Claim, claimed_s: float) -> End | N
             return None
         return _bug(context, claim, heart)
     except SystemExit:
-        # Celery's way of ending a child; one try to give the job back before it goes.
-        lifecycle.release(claim, heart.unwritten())
+        _release_and_go(context, claim, heart)
         raise
     except Exception:  # noqa: BLE001 - the one place that must record an outcome for whatever was raised.
         return _bug(context, claim, heart)
-    return partial(lifecycle.finish, claim, result, heart.unwritten())
+    return partial(lifecycle.finish, claim, result, heart.unwritten(), heart.progress)
+
+
+def _release_and_go(context: Context, claim: Claim, heart: Heart) -> None:
+    """Celery ends this child: one try to give the job back. Whatever becomes of it, the child has to go."""
+    try:
+        context.lifecycle.release(claim, heart.unwritten())
+    except (ClaimLost, DBAPIError) as error:
+        log.warning("the job could not be given back; the lease decides", reason=str(error))
 
 
 def _try_again(context: Context, claim: Claim, error: TemporaryFailure, heart: Heart) -> End:

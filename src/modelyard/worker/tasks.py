@@ -5,14 +5,16 @@ code orphans no message.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from celery import Celery
 
+from modelyard.jobs.guards import Claim
 from modelyard.rules.jobs import RULES, JobKind, task_name
 from modelyard.worker import runner
 from modelyard.worker.archival import archive_versions
 from modelyard.worker.beliefs import Beliefs
-from modelyard.worker.context import Context, Work
+from modelyard.worker.context import Context, Pulse, Work
 from modelyard.worker.probe import probe
 from modelyard.worker.pruning import prune_jobs
 from modelyard.worker.registration import register_version
@@ -30,14 +32,20 @@ WORK: dict[JobKind, Work] = {
 
 def register_tasks(app: Celery, context: Callable[[], Context], beliefs: Beliefs) -> None:
     """Give `app` a task for each kind; `context` answers this child's parts once it has been forked."""
-    for kind, work in WORK.items():
-        app.task(name=task_name(kind), ignore_result=True, time_limit=RULES[kind].time_limit_s + HARD_LIMIT_AFTER_S)(
-            _task_of(work, context, beliefs)
-        )
+    for kind in WORK:
+        limit_s = RULES[kind].time_limit_s + HARD_LIMIT_AFTER_S
+        # Shared tasks would be entered into every other application of this process, too.
+        register = app.task(name=task_name(kind), ignore_result=True, time_limit=limit_s, shared=False)
+        register(_task_of(context, beliefs))
 
 
-def _task_of(work: Work, context: Callable[[], Context], beliefs: Beliefs) -> Callable[[int], None]:
+def _task_of(context: Callable[[], Context], beliefs: Beliefs) -> Callable[[int], None]:
     def run_job(job_id: int) -> None:
-        runner.run(context(), work, job_id, beliefs)
+        runner.run(context(), _work_of_its_kind, job_id, beliefs)
 
     return run_job
+
+
+def _work_of_its_kind(context: Context, claim: Claim, pulse: Pulse) -> Any:
+    """Do what the row says: after a backup was restored, a late message may name a job of another kind."""
+    return WORK[JobKind(claim.kind)](context, claim, pulse)

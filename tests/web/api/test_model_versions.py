@@ -237,8 +237,8 @@ def test_versions_are_searched_without_a_limit(yard: Yard) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        {"filter": "run_id = 'r'"},
-        {"filter": "version_number > 1"},
+        {"filter": "version_number > 1.5"},
+        {"filter": "source_path IN ('a')"},
         {"filter": "status = 'READY'"},
         {"max_results": "200001"},
         {"order_by": "status"},

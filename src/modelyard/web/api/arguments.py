@@ -5,6 +5,9 @@ ignored, null counts as absent, and so does "" where a text is required.
 """
 
 import hashlib
+import reprlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, get_origin
 
 import orjson
@@ -16,6 +19,7 @@ from modelyard.errors import InvalidValue
 from modelyard.rules.texts import check_storable
 
 MAX_INTEGER_DIGITS = 18
+SHOWN_CHARACTERS = 100
 
 
 class Arguments(BaseModel):
@@ -29,7 +33,17 @@ class Arguments(BaseModel):
         return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
 
 
+class StrictArguments(Arguments):
+    """Base of the classes that describe requests of the native API, which refuses what it does not know.
+
+    A filter that was misspelt and ignored would mean every job. What stands in the path is a field like any other.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+
 A = TypeVar("A", bound=Arguments)
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def _storable(text: str) -> str:
@@ -64,7 +78,9 @@ def _integer(value: Any) -> Any:
 Text = Annotated[str, AfterValidator(_storable)]
 Required = Annotated[Text, AfterValidator(_present)]
 Flag = Annotated[bool, BeforeValidator(_boolean)]
-Whole = Annotated[int, BeforeValidator(_integer)]
+# Bounds stand before it, or a description of the API does not see them: `Annotated[int, Field(ge=1), WRITTEN]`.
+WRITTEN = BeforeValidator(_integer)
+Whole = Annotated[int, WRITTEN]
 
 
 class TagArgument(Arguments):
@@ -74,15 +90,15 @@ class TagArgument(Arguments):
     value: Text = ""
 
 
-def arguments(kind: type[A]) -> A:
+def arguments(kind: type[A], path_parameters: Mapping[str, str] = NOTHING) -> A:
     """Return what the request asks, as `kind` describes it. Raises InvalidValue naming the first wrong field."""
     given = _from_query(kind, request.args) if request.method in ("GET", "HEAD", "DELETE") else {}
     if request.method not in ("GET", "HEAD"):
         given |= _from_body()
     try:
-        return kind.model_validate(given)
+        return kind.model_validate(given | dict(path_parameters))
     except ValidationError as error:
-        raise _refusal(error) from error
+        raise _refusal(kind, error) from error
 
 
 def body_digest(asked: Arguments) -> str:
@@ -92,10 +108,9 @@ def body_digest(asked: Arguments) -> str:
 
 def _from_query(kind: type[Arguments], query: MultiDict[str, str]) -> dict[str, Any]:
     given: dict[str, Any] = {}
-    for name, field in kind.model_fields.items():
-        if name in query:
-            values = query.getlist(name)
-            given[name] = values if get_origin(field.annotation) is list else values[-1]
+    for name, values in query.lists():
+        field = kind.model_fields.get(name)
+        given[name] = values if field and get_origin(field.annotation) is list else values[-1]
     return given
 
 
@@ -123,12 +138,27 @@ def _decoded(content: bytes) -> Any:
         raise InvalidValue(f"The request's body is not JSON: {error}.") from error
 
 
-def _refusal(error: ValidationError) -> InvalidValue:
+def _refusal(kind: type[Arguments], error: ValidationError) -> InvalidValue:
     problem = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in problem["loc"])
     found = problem["input"]
+    if problem["type"] == "extra_forbidden":
+        return InvalidValue(f"There is no parameter {_clipped(name)}; expected {', '.join(kind.model_fields)}.")
     if problem["type"] == "missing" or found == "":
         return InvalidValue(f"Missing value for required parameter '{name}'.")
-    shown = repr(found)
-    shown = shown if len(shown) <= 100 else shown[:99] + "…"
-    return InvalidValue(f"Invalid value {shown} for parameter '{name}': {problem['msg']}.")
+    example = _example(kind, problem["loc"])
+    return InvalidValue(f"Invalid value {_clipped(found)} for parameter '{name}': {problem['msg']}.{example}")
+
+
+def _clipped(found: object) -> str:
+    """Return how `found` is written, cut: writing out all of a large one would take seconds."""
+    shown = repr(found[:SHOWN_CHARACTERS]) if isinstance(found, str) else reprlib.repr(found)
+    return shown if len(shown) <= SHOWN_CHARACTERS else shown[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def _example(kind: type[Arguments], location: tuple[int | str, ...]) -> str:
+    field = kind.model_fields.get(str(location[0])) if location else None
+    if field is None or not field.examples:
+        return ""
+    example = field.examples[0]
+    return f" A right one is {example[0] if isinstance(example, list) else example!r}."

@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import ModelVersion, RegisteredModel
-from modelyard.registry import access
+from modelyard.registry import access, queries
 from modelyard.registry.access import Actor
 from modelyard.registry.activity_feed import see
 from modelyard.registry.followers import follows
@@ -32,9 +32,9 @@ def get_model() -> Json:
     actor = current_actor()
     with reading(site().engine) as session:
         model = read_registered_model(session, actor, asked.name)
-        shown = answers.registered_model(session, model)
+        shown = queries.registered_model_of_id(session.connection(), model.id)
         rights = {"id": model.public_id, "permission_level": access.level_of(session, actor, model)}
-        return {"registered_model_databricks": shown | rights}
+        return {"registered_model_databricks": answers.registered_model(shown) | rights}
 
 
 def transition_stage() -> Json:
@@ -58,7 +58,8 @@ def transition_stage() -> Json:
 
 def _version(session: Session, actor: Actor, model: RegisteredModel, version: ModelVersion) -> Json:
     requests = see(session, actor, model, version, open_requests(session, version.id))
-    return answers.model_version(session, model.name, version) | {
+    shown = queries.model_version_of_id(session.connection(), version.id)
+    return answers.model_version(shown) | {
         "permission_level": access.level_of(session, actor, model),
         "open_requests": [activity_json(one) for one in requests],
         "email_subscription_status": "SUBSCRIBED" if follows(session, actor, version) else "UNSUBSCRIBED",

@@ -9,7 +9,6 @@ from modelyard.registry.blobs import record_upload
 from modelyard.registry.uploads import UploadedEntry, UploadLedger
 from modelyard.rules.sources import UPLOAD_ZONE, upload_path
 from modelyard.storage.copying import receive_upload
-from modelyard.storage.ingest import Ingest
 from modelyard.storage.store import StoredBlob
 from modelyard.web.api.answers import Json
 from modelyard.web.api.arguments import Arguments, Required, arguments
@@ -52,7 +51,7 @@ def _receive() -> StoredBlob:
     # Instead of the limit for JSON. One more, since a stream that reads up to its limit refuses to say that it ended.
     request.max_content_length = rules.max_bytes + 1
     length = request.content_length if request.content_length is not None else _nothing()
-    with Ingest(site().store, 0, 0) as ingest:
+    with site().store.ingest(0, 0) as ingest:
         return receive_upload(request.stream, length, ingest, ledger, max_bytes=rules.max_bytes)
 
 

@@ -3,12 +3,13 @@
 from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.database.session import reading, transaction
+from modelyard.database.session import autocommit, transaction
 from modelyard.database.tables import ModelVersion, public_id
 from modelyard.registry import model_versions as registry
+from modelyard.registry import queries
 from modelyard.registry.registration import NewVersion, origin_of
+from modelyard.registry.searches import search_model_versions
 from modelyard.registry.transitions import transition_model_version_stage
-from modelyard.registry.version_search import search_model_versions
 from modelyard.rules.filters import MODEL_VERSIONS, parse_filter
 from modelyard.rules.ordering import MODEL_VERSION_DEFAULT, MODEL_VERSION_KEYS, MODEL_VERSION_TIES, parse_order
 from modelyard.rules.stages import parse_stage
@@ -78,16 +79,16 @@ def create() -> Json:
     )
     version, answer = _commit_version(asked, wish)
     if version.status == VersionStatus.PENDING and site().holding.until(lambda: _has_ended(version)):
-        answer = _reread(asked.name, version) or answer
-    return {"model_version": answer}
+        answer = _reread(version) or answer
+    return answer
 
 
 def get() -> Json:
     """Show one version; this is what clients poll."""
     asked = arguments(NamedVersion)
-    with reading(site().engine) as session:
-        model, version = registry.read_model_version(session, current_actor(), asked.name, asked.number)
-        return {"model_version": answers.model_version(session, model.name, version)}
+    with autocommit(site().engine) as connection:
+        version = queries.model_version(connection, current_actor(), asked.name, asked.number)
+    return {"model_version": answers.model_version(version)}
 
 
 def update() -> Json:
@@ -97,7 +98,7 @@ def update() -> Json:
         version = registry.update_model_version(
             session, current_actor(), asked.name, asked.number, description=asked.description
         )
-        return {"model_version": answers.model_version(session, asked.name, version)}
+        return answers.changed_version(session, version)
 
 
 def delete() -> Json:
@@ -109,15 +110,16 @@ def delete() -> Json:
 
 
 def search() -> Json:
-    """Find versions by their model's name."""
+    """Find versions by their attributes and tags."""
     asked = arguments(SearchArguments)
     order = parse_order(asked.order_by, MODEL_VERSION_KEYS, default=MODEL_VERSION_DEFAULT, ties=MODEL_VERSION_TIES)
     wanted = search_of(
         asked, parse_filter(asked.filter, MODEL_VERSIONS), order, default=SEARCH_MAXIMUM, maximum=SEARCH_MAXIMUM
     )
-    with reading(site().engine) as session:
-        page = search_model_versions(session, current_actor(), wanted)
-        return {"model_versions": answers.model_versions(session, page.rows), **next_page(wanted, page.last)}
+    with autocommit(site().engine) as connection:
+        page = search_model_versions(connection, current_actor(), wanted)
+    shown = [answers.model_version(version) for version in page.rows]
+    return answers.listing("model_versions", shown) | next_page(wanted, page.last)
 
 
 def transition_stage() -> Json:
@@ -135,7 +137,7 @@ def transition_stage() -> Json:
             comment=asked.comment,
             queue=site().queue,
         )
-        return {"model_version": answers.model_version(session, asked.name, version)}
+        return answers.changed_version(session, version)
 
 
 def _commit_version(asked: CreateModelVersion, wish: NewVersion) -> tuple[ModelVersion, Json]:
@@ -145,8 +147,8 @@ def _commit_version(asked: CreateModelVersion, wish: NewVersion) -> tuple[ModelV
     with transaction(site().engine) as session:
         earlier = made_before(session, "model-versions/create", asked, new_id=new_id)
         if earlier is not None:
-            model, version = registry.version_of_id(session, current_actor(), earlier)
-            return version, answers.model_version(session, model.name, version)
+            _, version = registry.version_of_id(session, current_actor(), earlier)
+            return version, answers.changed_version(session, version)
         version = registry.create_model_version(
             session,
             current_actor(),
@@ -156,19 +158,18 @@ def _commit_version(asked: CreateModelVersion, wish: NewVersion) -> tuple[ModelV
             max_pending=site().max_pending_versions,
             new_id=new_id,
         )
-        return version, answers.model_version(session, wish.name, version)
+        return version, answers.changed_version(session, version)
 
 
 def _has_ended(version: ModelVersion) -> bool:
-    with reading(site().engine) as session:
-        return registry.status_of(session, version.id) != VersionStatus.PENDING
+    with autocommit(site().engine) as connection:
+        return queries.status_of_version(connection, version.id) != VersionStatus.PENDING
 
 
-def _reread(name: str, version: ModelVersion) -> Json | None:
+def _reread(version: ModelVersion) -> Json | None:
     """Return the version as it is now; None when the database cannot say, for it is registered all the same."""
     try:
-        with reading(site().engine) as session:
-            fresh = session.get(ModelVersion, version.id)
-            return answers.model_version(session, name, fresh) if fresh else None
+        with autocommit(site().engine) as connection:
+            return {"model_version": answers.model_version(queries.model_version_of_id(connection, version.id))}
     except SQLAlchemyError:
         return None

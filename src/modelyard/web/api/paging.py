@@ -40,7 +40,7 @@ def search_of(
     limit = check_limit(asked.max_results, default=default, maximum=maximum)
     if not asked.page_token:
         return Search(comparisons, order, limit)
-    last = site().signer.open_page(asked.page_token, question_of(comparisons, order))
+    last = site().signer.open_page(asked.page_token, _question(comparisons, order))
     if len(last) != len(order):
         raise InvalidValue("Invalid page_token; expected the next_page_token of the page before.")
     return Search(comparisons, order, limit, last)
@@ -50,9 +50,13 @@ def next_page(wanted: Search, last: Sequence[Any] | None) -> dict[str, str]:
     """Return `next_page_token` when more follows behind the row with the values `last`, else nothing."""
     if last is None:
         return {}
-    return {"next_page_token": site().signer.sign_page(question_of(wanted.comparisons, wanted.order), last)}
+    return {"next_page_token": site().signer.sign_page(_question(wanted.comparisons, wanted.order), last)}
 
 
-def question_of(comparisons: Sequence[Comparison], order: Sequence[OrderKey]) -> str:
+def question_of(*parts: object) -> str:
     """Return a short text that is the same for the same search, whatever its page or page size."""
-    return hashlib.sha256(repr((list(comparisons), list(order))).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _question(comparisons: Sequence[Comparison], order: Sequence[OrderKey]) -> str:
+    return question_of(list(comparisons), list(order))

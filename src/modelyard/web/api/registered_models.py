@@ -2,9 +2,12 @@
 
 from pydantic import Field
 
-from modelyard.database.session import reading, transaction
+from modelyard.database.session import autocommit, transaction
 from modelyard.database.tables import public_id
+from modelyard.registry import queries, searches
 from modelyard.registry import registered_models as registry
+from modelyard.registry.pages import Page, Search
+from modelyard.registry.shown import ShownModel
 from modelyard.rules.filters import REGISTERED_MODELS, parse_filter
 from modelyard.rules.ordering import REGISTERED_MODEL_KEYS, REGISTERED_MODEL_TIES, parse_order
 from modelyard.rules.stages import Stage, parse_stage
@@ -42,6 +45,12 @@ class UpdateRegisteredModel(NamedModel):
     description: Text = ""
 
 
+class RenameRegisteredModel(NamedModel):
+    """The body of registered-models/rename."""
+
+    new_name: Required
+
+
 class LatestVersions(NamedModel):
     """What get-latest-versions asks; no stages mean all of them."""
 
@@ -65,15 +74,15 @@ def create() -> Json:
                 tags=[(tag.key, tag.value) for tag in asked.tags],
                 new_id=new_id,
             )
-        return {"registered_model": answers.registered_model(session, model)}
+        return answers.changed_model(session, model)
 
 
 def get() -> Json:
     """Show one model; clients ask this before almost everything."""
     asked = arguments(NamedModel)
-    with reading(site().engine) as session:
-        model = registry.read_registered_model(session, current_actor(), asked.name)
-        return {"registered_model": answers.registered_model(session, model)}
+    with autocommit(site().engine) as connection:
+        model = queries.registered_model(connection, current_actor(), asked.name)
+    return {"registered_model": answers.registered_model(model)}
 
 
 def update() -> Json:
@@ -81,7 +90,15 @@ def update() -> Json:
     asked = arguments(UpdateRegisteredModel)
     with transaction(site().engine) as session:
         model = registry.update_registered_model(session, current_actor(), asked.name, description=asked.description)
-        return {"registered_model": answers.registered_model(session, model)}
+        return answers.changed_model(session, model)
+
+
+def rename() -> Json:
+    """Give a model another name."""
+    asked = arguments(RenameRegisteredModel)
+    with transaction(site().engine) as session:
+        model = registry.rename_registered_model(session, current_actor(), asked.name, new_name=asked.new_name)
+        return answers.changed_model(session, model)
 
 
 def delete() -> Json:
@@ -93,7 +110,7 @@ def delete() -> Json:
 
 
 def search() -> Json:
-    """Find models by name."""
+    """Find models by name and tags."""
     asked = arguments(SearchArguments)
     wanted = search_of(
         asked,
@@ -102,31 +119,29 @@ def search() -> Json:
         default=SEARCH_DEFAULT,
         maximum=SEARCH_MAXIMUM,
     )
-    with reading(site().engine) as session:
-        page = registry.search_registered_models(session, current_actor(), wanted)
-        return {
-            "registered_models": answers.registered_models(session, page.rows),
-            **next_page(wanted, page.last),
-        }
+    with autocommit(site().engine) as connection:
+        page = searches.search_registered_models(connection, current_actor(), wanted)
+    return _page(page, wanted)
 
 
 def list_all() -> Json:
     """List every model, for mlflow 1.x and databricks-sdk."""
     asked = arguments(PageArguments)
     wanted = search_of(asked, [], REGISTERED_MODEL_TIES, default=LIST_DEFAULT, maximum=LIST_DEFAULT)
-    with reading(site().engine) as session:
-        page = registry.list_registered_models(session, current_actor(), wanted)
-        return {
-            "registered_models": answers.registered_models(session, page.rows),
-            **next_page(wanted, page.last),
-        }
+    with autocommit(site().engine) as connection:
+        page = searches.list_registered_models(connection, current_actor(), wanted)
+    return _page(page, wanted)
 
 
 def get_latest_versions() -> Json:
     """Show the newest READY version of each stage asked for."""
     asked = arguments(LatestVersions)
     stages = tuple(parse_stage(stage) for stage in asked.stages) or tuple(Stage)
-    with reading(site().engine) as session:
-        model = registry.read_registered_model(session, current_actor(), asked.name)
-        versions = registry.latest_versions(session, [model], stages=stages)[model.id]
-        return {"model_versions": answers.model_versions(session, [(model.name, version) for version in versions])}
+    with autocommit(site().engine) as connection:
+        found = queries.latest_versions(connection, current_actor(), asked.name, stages)
+    return answers.listing("model_versions", [answers.model_version(version) for version in found])
+
+
+def _page(page: Page[ShownModel], wanted: Search) -> Json:
+    shown = [answers.registered_model(model) for model in page.rows]
+    return answers.listing("registered_models", shown) | next_page(wanted, page.last)

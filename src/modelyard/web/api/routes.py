@@ -1,8 +1,6 @@
 """The table of contents: every route of the wire, and who answers it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable
 
 from flask import Flask, Response
 
@@ -10,36 +8,26 @@ from modelyard.database.session import repeat_conflicts
 from modelyard.web.api import (
     access_tokens,
     activities,
+    aliases,
     artifacts,
     comments,
     databricks,
     dbfs,
     downloads,
+    jobs,
     model_versions,
+    openapi,
     permissions,
     registered_models,
+    schedules,
     scim,
     service,
+    tags,
     transition_requests,
+    workforce,
 )
+from modelyard.web.api.route import Answer, Route
 from modelyard.web.json_answers import json_answer
-
-Handler: TypeAlias = Callable[..., Mapping[str, Any] | Response]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A method and path, and the function that answers. `open` ones need no credentials.
-
-    `repeatable` handlers run again after a deadlock; those that read a streamed body cannot.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    open: bool = False
-    repeatable: bool = True
-
 
 # mlflow 1.x asks below `preview`, web pages below `ajax-api`.
 PREFIXES = ("/api/2.0/mlflow", "/api/2.0/preview/mlflow", "/ajax-api/2.0/mlflow")
@@ -49,17 +37,25 @@ REGISTRY = [
     Route("POST", "/registered-models/create", registered_models.create),
     Route("GET", "/registered-models/get", registered_models.get),
     Route("PATCH", "/registered-models/update", registered_models.update),
+    Route("POST", "/registered-models/rename", registered_models.rename),
     Route("DELETE", "/registered-models/delete", registered_models.delete),
     Route("GET", "/registered-models/search", registered_models.search),
     Route("GET", "/registered-models/list", registered_models.list_all),
     Route("POST", "/registered-models/get-latest-versions", registered_models.get_latest_versions),
     Route("GET", "/registered-models/get-latest-versions", registered_models.get_latest_versions),
+    Route("POST", "/registered-models/set-tag", tags.set_model_tag),
+    Route("DELETE", "/registered-models/delete-tag", tags.delete_model_tag),
+    Route("POST", "/registered-models/alias", aliases.set_alias),
+    Route("GET", "/registered-models/alias", aliases.get_version),
+    Route("DELETE", "/registered-models/alias", aliases.delete_alias),
     Route("POST", "/model-versions/create", model_versions.create),
     Route("GET", "/model-versions/get", model_versions.get),
     Route("PATCH", "/model-versions/update", model_versions.update),
     Route("DELETE", "/model-versions/delete", model_versions.delete),
     Route("GET", "/model-versions/search", model_versions.search),
     Route("POST", "/model-versions/transition-stage", model_versions.transition_stage),
+    Route("POST", "/model-versions/set-tag", tags.set_version_tag),
+    Route("DELETE", "/model-versions/delete-tag", tags.delete_version_tag),
     Route("GET", "/model-versions/list-activities", activities.list_all),
     Route("GET", "/databricks/registered-models/get", databricks.get_model),
     Route("POST", "/databricks/model-versions/transition-stage", databricks.transition_stage),
@@ -74,6 +70,23 @@ REGISTRY = [
     Route("GET", "/model-versions/get-download-uri", downloads.get_download_uri),
     Route("GET", "/model-versions/list-artifacts", downloads.list_artifacts),
     Route("GET", "/model-versions/get-signed-download-uri", downloads.get_signed_download_uri),
+]
+
+# Ours: each handler's annotations are what checks a request and what describes the route.
+NATIVE_PREFIX = "/api/v1"
+NATIVE = [
+    Route("GET", "/jobs", jobs.list_jobs),
+    Route("GET", "/jobs/<job_id>", jobs.show_job),
+    Route("GET", "/jobs/<job_id>/log", jobs.read_log),
+    Route("POST", "/jobs/<job_id>/cancel", jobs.cancel_job),
+    Route("POST", "/jobs/<job_id>/retry", jobs.retry_job),
+    # Each of the jobs is retried in a transaction of its own; a repetition would not count those that were.
+    Route("POST", "/jobs/retry", jobs.retry_failed, repeatable=False),
+    Route("GET", "/workers", workforce.list_workers),
+    Route("GET", "/queues", workforce.list_queues),
+    Route("GET", "/schedules", schedules.list_schedules),
+    Route("PATCH", "/schedules/<name>", schedules.change_schedule),
+    Route("GET", "/openapi.json", openapi.show_description, open=True),
 ]
 
 FILES = [
@@ -142,7 +155,9 @@ SERVICE = [
 
 def mount(app: Flask) -> frozenset[str]:
     """Add every route to `app`; return the endpoints that need no credentials."""
+    app.extensions[openapi.EXTENSION] = NATIVE_PREFIX, NATIVE
     mounted = [(prefix, route) for prefix in PREFIXES for route in REGISTRY]
+    mounted += [(NATIVE_PREFIX, route) for route in NATIVE]
     mounted += [("", route) for route in FILES + PEOPLE + PERMISSIONS + SERVICE]
     for prefix, route in mounted:
         app.add_url_rule(
@@ -163,8 +178,8 @@ def _view(route: Route) -> Callable[..., Response]:
     """Return the handler as Flask calls it: repeated on conflicts here and nowhere else, its answer made JSON."""
 
     def view(**path_parameters: str) -> Response:
-        def handle() -> Mapping[str, Any] | Response:
-            return route.handler(**path_parameters)
+        def handle() -> Answer:
+            return route.answer(path_parameters)
 
         answer = repeat_conflicts(handle) if route.repeatable else handle()
         return answer if isinstance(answer, Response) else json_answer(answer)

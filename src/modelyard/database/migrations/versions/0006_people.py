@@ -1,7 +1,7 @@
 """People, tokens, permissions, transition requests, the outbox and the audit log.
 
 Revision: 0006
-Revises: 0002
+Revises: 0005
 """
 
 import time
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision = "0002"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -10,8 +10,7 @@ import pytest
 from modelyard.errors import TemporaryFailure
 from modelyard.storage import kernel
 from modelyard.storage.copying import store_bytes
-from modelyard.storage.ingest import BlobPlacement, Ingest, is_intact
-from modelyard.storage.store import StoredBlob, blob_name
+from modelyard.storage.store import BlobPlacement, StoredBlob, blob_name, is_intact
 from tests.storage.conftest import blob_names, read_blob, staged_names
 
 CONTENT = b"good bytes" * 100
@@ -60,7 +59,7 @@ def test_many_files_reach_the_disk_either_way(store, monkeypatch, syncs_together
     monkeypatch.setattr(kernel, "syncfs_tells_errors", lambda _descriptor: syncs_together)
     contents = [str(number).encode() for number in range(60)]
 
-    with Ingest(store, 1, 1) as ingest, ingest.batch(60) as batch:
+    with store.ingest(1, 1) as ingest, ingest.batch(60) as batch:
         staged = [stage(batch, content) for content in contents]
         batch.sync()
         batch.place({file.digest: BlobPlacement(0) for file in staged}, ignore)
@@ -80,7 +79,7 @@ def test_bytes_are_on_disk_before_the_ledger_hears_and_names_before_the_batch_en
     monkeypatch.setattr(kernel, "syncfs_tells_errors", lambda _descriptor: syncs_together)
     monkeypatch.setattr(os, "fsync", remember(os.fsync))
     monkeypatch.setattr(kernel, "syncfs", remember(kernel.syncfs))
-    with Ingest(store, 1, 1) as ingest, ingest.batch(files) as batch:
+    with store.ingest(1, 1) as ingest, ingest.batch(files) as batch:
         digests = [stage(batch, str(number).encode()).digest for number in range(files)]
         batch.sync()
         staging = f"{store.root}/ingest/{ingest.name}"
@@ -98,7 +97,7 @@ def test_bytes_are_on_disk_before_the_ledger_hears_and_names_before_the_batch_en
 def test_a_file_system_without_syncfs_gets_smaller_batches(store, monkeypatch):
     monkeypatch.setattr(kernel, "syncfs_tells_errors", lambda _descriptor: False)
 
-    with Ingest(store, 1, 1) as ingest:
+    with store.ingest(1, 1) as ingest:
         assert ingest.batch_files == 64
 
 
@@ -209,12 +208,12 @@ def test_the_kernel_never_renames_over_a_file(tmp_path):
 
 
 def test_staging_goes_when_the_work_ends_and_when_it_fails(store):
-    with Ingest(store, 1, 1) as ingest, ingest.batch(1) as batch:
+    with store.ingest(1, 1) as ingest, ingest.batch(1) as batch:
         stage(batch)
         assert staged_names(store) == [ingest.name]
     assert staged_names(store) == []
 
-    with pytest.raises(KeyboardInterrupt), Ingest(store, 1, 1) as ingest, ingest.batch(1) as batch:
+    with pytest.raises(KeyboardInterrupt), store.ingest(1, 1) as ingest, ingest.batch(1) as batch:
         stage_then_fail(batch)
     assert staged_names(store) == []
 
@@ -222,7 +221,7 @@ def test_staging_goes_when_the_work_ends_and_when_it_fails(store):
 def test_a_failed_batch_leaves_no_descriptor_open(store):
     before = len(os.listdir("/dev/fd"))
 
-    with pytest.raises(KeyboardInterrupt), Ingest(store, 1, 1) as ingest, ingest.batch(1) as batch:
+    with pytest.raises(KeyboardInterrupt), store.ingest(1, 1) as ingest, ingest.batch(1) as batch:
         stage_then_fail(batch)
 
     assert len(os.listdir("/dev/fd")) == before

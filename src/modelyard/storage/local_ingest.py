@@ -1,31 +1,23 @@
-"""The write protocol: files are staged and hashed, synced to disk, recorded by the caller, then placed among the blobs.
+"""The write protocol of `storage/store.py` on a local file system.
 
-    with Ingest(store, job_id, attempt) as ingest:
-        with ingest.batch(len(files)) as batch:
-            staged = batch.stage(reader, ...)            for each file
-            batch.sync()                                 from here on no power loss takes the bytes
-            placements = ...                             the caller's transaction: blob rows and leases
-            proven = batch.place(placements, ...)        from here on the blobs have their names, for good
-
-A blob's name thus appears only with whole, synced bytes behind it, and after the database knows of it.
+Files are staged and hashed beside the blobs, synced together, and get their names by hard links.
 """
 
 import hashlib
 import os
 import shutil
+import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 
 from modelyard.errors import NotFound, TemporaryFailure
 from modelyard.storage import kernel
-from modelyard.storage.store import PIECE_BYTES, LocalStore, StoredBlob, blob_name, move_unless_exists
-from modelyard.storage.tree import Reader
+from modelyard.storage.large_files import LARGE_BYTES, copy_large
+from modelyard.storage.local_folders import LocalFolders, move_unless_exists
+from modelyard.storage.store import BATCH_FILES, PIECE_BYTES, BlobPlacement, Staged, StoredBlob, blob_name, is_intact
+from modelyard.storage.tree import FileReader, Reader
 
-BATCH_BYTES = 256 << 20
-BATCH_FILES = 512
 # Each unsynced file of such a batch keeps its descriptor, so that no write error is missed.
 BATCH_FILES_SYNCED_EACH = 64
 # So few files are synced sooner one by one than together with whatever else the machine has in flight.
@@ -33,40 +25,21 @@ _FEW_FILES = 8
 _FEW_FOLDERS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """What was read and stored: SHA-256 as 64 lowercase hex digits, and the size."""
-
-    digest: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class BlobPlacement:
-    """What the database says of a blob: the generation to write, and whether a file found there must be hashed again.
-
-    `recheck` is for blobs that are marked broken or were not verified for a long time.
-    """
-
-    gen: int
-    recheck: bool = False
-
-
-class Ingest:
+class LocalIngest:
     """The staging folder of one attempt; it and what is left in it go when the context ends, however it ends."""
 
-    def __init__(self, store: LocalStore, job_id: int, attempt: int) -> None:
-        self.store = store
+    def __init__(self, store: LocalFolders, job_id: int, attempt: int) -> None:
+        self._store = store
         self.name = f"{job_id}-{attempt}-{uuid.uuid4().hex[:8]}"
 
-    def __enter__(self) -> "Ingest":
+    def __enter__(self) -> "LocalIngest":
         path = f"ingest/{self.name}"
         try:
-            os.mkdir(path, 0o700, dir_fd=self.store.folder)
+            os.mkdir(path, 0o700, dir_fd=self._store.folder)
             # Opened before the first write: syncfs tells errors only since then.
-            self.folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.store.folder)
+            self.folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._store.folder)
         except OSError as error:
-            raise self.store.failure(error, 0) from error
+            raise self._store.failure(error, 0) from error
         self._syncs_together = kernel.syncfs_tells_errors(self.folder)
         return self
 
@@ -74,33 +47,43 @@ class Ingest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self.folder)
-        shutil.rmtree(self.store.root / "ingest" / self.name, ignore_errors=True)
+        shutil.rmtree(self._store.root / "ingest" / self.name, ignore_errors=True)
 
     @property
     def batch_files(self) -> int:
         """The most files that a batch may hold on this file system."""
         return BATCH_FILES if self._syncs_together else BATCH_FILES_SYNCED_EACH
 
-    def batch(self, files: int) -> "Batch":
+    def require_room(self, size_bytes: int) -> None:
+        """Raise TemporaryFailure when the file system has less free space."""
+        if size_bytes > self._store.free_bytes():
+            raise self._store.full(size_bytes)
+
+    def held(self, blobs: Collection[StoredBlob]) -> set[StoredBlob]:
+        """Return those of `blobs` whose files are there with their size."""
+        return {blob for blob in blobs if self._store.blob_size(blob.digest, blob.gen) == blob.size_bytes}
+
+    def batch(self, files: int) -> "LocalBatch":
         """Begin a batch of up to `files` files."""
-        return Batch(self.store, self.folder, syncs_together=self._syncs_together and files > _FEW_FILES)
+        return LocalBatch(self._store, self.folder, syncs_together=self._syncs_together and files > _FEW_FILES)
 
 
-class Batch:
+class LocalBatch:
     """Files that reach the disk together. Its methods are called in the order stage, sync, place.
 
     Errors of the store's disk are raised as TemporaryFailure; after one, the batch is not to be used again.
     """
 
-    def __init__(self, store: LocalStore, folder: int, *, syncs_together: bool) -> None:
+    def __init__(self, store: LocalFolders, folder: int, *, syncs_together: bool) -> None:
         self._store = store
         self._folder = folder
         self._syncs_together = syncs_together
         self._unsynced: list[int] = []
         self._sizes: dict[str, int] = {}
+        self._lock = threading.Lock()
         self._synced = False
 
-    def __enter__(self) -> "Batch":
+    def __enter__(self) -> "LocalBatch":
         return self
 
     def __exit__(
@@ -119,15 +102,14 @@ class Batch:
         descriptor = self._create(draft)
         try:
             staged = self._copy(reader, descriptor, expected_bytes, on_piece)
-            if staged.digest in self._sizes:
+            if self._is_first(staged):
+                # Any process may read a blob; nobody may write it, not even we.
+                os.fchmod(descriptor, 0o444)
+                os.rename(draft, staged.digest, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                if not self._syncs_together:
+                    self._unsynced.append(os.dup(descriptor))
+            else:
                 os.unlink(draft, dir_fd=self._folder)
-                return staged
-            # Any process may read a blob; nobody may write it, not even we.
-            os.fchmod(descriptor, 0o444)
-            os.rename(draft, staged.digest, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-            self._sizes[staged.digest] = staged.size_bytes
-            if not self._syncs_together:
-                self._unsynced.append(os.dup(descriptor))
         finally:
             self._close(descriptor)
         return staged
@@ -157,13 +139,16 @@ class Batch:
         if not self._synced:
             raise RuntimeError("a batch must be synced before it is placed")
         proven = []
+        prefixes = sorted({digest[:2] for digest in self._sizes})
         try:
+            for prefix in prefixes:
+                self._make_folder(f"blobs/sha256/{prefix}")
             for digest, size_bytes in sorted(self._sizes.items()):
                 placement = placements[digest]
                 blob = StoredBlob(digest, placement.gen, size_bytes)
                 if self._place_one(blob, recheck=placement.recheck, on_piece=on_piece):
                     proven.append(digest)
-            self._sync_folders({digest[:2] for digest in self._sizes})
+            self._sync_folders(prefixes)
         except OSError as error:
             raise self._store.failure(error, 0) from error
         return proven
@@ -171,7 +156,6 @@ class Batch:
     def _place_one(self, blob: StoredBlob, *, recheck: bool, on_piece: Callable[[int], None]) -> bool:
         """Place one blob; tell whether bytes under its name, which were in doubt, are now known to be right."""
         name = blob_name(blob.digest, blob.gen)
-        self._make_folder(str(PurePosixPath(name).parent))
         # A collector may remove the file between our look and our link, but not for ever.
         for _ in range(10):
             if move_unless_exists(blob.digest, name, source_folder=self._folder, target_folder=self._store.folder):
@@ -192,12 +176,24 @@ class Batch:
 
     def _create(self, draft: str) -> int:
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             return os.open(draft, flags, 0o600, dir_fd=self._folder)
         except OSError as error:
             raise self._store.failure(error, 0) from error
 
+    def _is_first(self, staged: Staged) -> bool:
+        """Remember what was staged; False when the same bytes were before, by whatever thread."""
+        with self._lock:
+            if staged.digest in self._sizes:
+                return False
+            self._sizes[staged.digest] = staged.size_bytes
+            return True
+
     def _copy(self, reader: Reader, descriptor: int, expected_bytes: int, on_piece: Callable[[int], None]) -> Staged:
+        if expected_bytes >= LARGE_BYTES and isinstance(reader, FileReader):
+            staged = self._copy_large(reader, descriptor, expected_bytes, on_piece)
+            if staged is not None:
+                return staged
         digest = hashlib.sha256()
         size_bytes = 0
         while piece := reader.read(PIECE_BYTES):
@@ -206,6 +202,17 @@ class Batch:
             size_bytes += len(piece)
             on_piece(len(piece))
         return Staged(digest.hexdigest(), size_bytes)
+
+    def _copy_large(
+        self, reader: FileReader, descriptor: int, expected_bytes: int, on_piece: Callable[[int], None]
+    ) -> Staged | None:
+        try:
+            staged = copy_large(reader.fileno(), descriptor, expected_bytes, on_piece)
+        except OSError as error:
+            raise self._store.failure(error, expected_bytes) from error
+        if staged is not None:
+            reader.took(staged.size_bytes)
+        return staged
 
     def _write(self, descriptor: int, piece: bytes, needed_bytes: int) -> None:
         try:
@@ -231,7 +238,7 @@ class Batch:
 
     def _sync_folders(self, prefixes: Iterable[str]) -> None:
         """Make the names durable, those that were found included: whoever placed them may not have come so far."""
-        folders = [f"blobs/sha256/{prefix}" for prefix in sorted(prefixes)]
+        folders = [f"blobs/sha256/{prefix}" for prefix in prefixes]
         if self._syncs_together and len(folders) > _FEW_FOLDERS:
             kernel.syncfs(self._folder)
             return
@@ -244,13 +251,3 @@ class Batch:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def is_intact(store: LocalStore, blob: StoredBlob, on_piece: Callable[[int], None]) -> bool:
-    """Hash a blob's file again and tell whether it holds what its name says. Raises NotFound when it is gone."""
-    digest = hashlib.sha256()
-    with store.open_blob(blob.digest, blob.gen) as opened:
-        for piece in opened.pieces():
-            digest.update(piece)
-            on_piece(len(piece))
-    return digest.hexdigest() == blob.digest

@@ -9,8 +9,8 @@ import pytest
 
 from modelyard.errors import ConfigurationError, NotFound, TemporaryFailure
 from modelyard.storage.copying import store_bytes
-from modelyard.storage.ingest import Ingest
-from modelyard.storage.store import LocalStore, StoredBlob, blob_name
+from modelyard.storage.local_store import LocalStore
+from modelyard.storage.store import StoredBlob, blob_name
 
 CONTENT = b"0123456789" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -148,7 +148,7 @@ def test_the_last_look_before_ready_finds_what_is_missing(stored):
 
 
 def test_work_in_flight_is_listed_and_removed(store):
-    with Ingest(store, 41, 2) as ingest:
+    with store.ingest(41, 2) as ingest:
         (store.root / "ingest" / "stranger").mkdir()
         (store.root / "ingest" / ingest.name / "file").write_text("x")
         [staging] = store.list_staging()
@@ -172,3 +172,37 @@ def test_only_staging_folders_are_removed(store, name):
 
 def test_free_space_is_told(store):
     assert store.free_bytes() > 0
+
+
+def test_every_blob_is_listed_and_nothing_else(stored, ingest, ledger):
+    store_bytes(b"other", ingest, ledger)
+    other = hashlib.sha256(b"other").hexdigest()
+    folder = stored.root / "blobs" / "sha256"
+    (folder / DIGEST[:2] / f"{DIGEST}.3").write_bytes(b"of a later generation")
+    (folder / DIGEST[:2] / f"{DIGEST}.tmp").write_bytes(b"x")
+    (folder / DIGEST[:2] / f"{DIGEST}.4").mkdir()
+    (folder / "stray").write_bytes(b"x")
+
+    found = list(stored.list_blobs())
+
+    expected = [(DIGEST, 0, len(CONTENT)), (DIGEST, 3, 21), (other, 0, 5)]
+    assert [(blob.digest, blob.gen, blob.size_bytes) for blob in found] == sorted(expected)
+    assert all(0 <= blob.age_s < 60 for blob in found)
+
+
+def test_a_removed_blob_is_gone_and_its_other_generations_stay(stored):
+    later = stored.root / blob_name(DIGEST, 1)
+    later.write_bytes(CONTENT)
+
+    assert stored.remove_blob(DIGEST, 0) is True
+    assert stored.remove_blob(DIGEST, 0) is False
+    assert stored.blob_size(DIGEST, 0) is None
+    assert stored.blob_size(DIGEST, 1) == len(CONTENT)
+
+
+def test_the_owner_is_told(store):
+    assert store.owner() is None
+
+    store.create_or_check("registry-a")
+
+    assert store.owner() == "registry-a"

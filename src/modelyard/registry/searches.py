@@ -1,0 +1,129 @@
+"""Searches of models and of versions: one statement a page, put together once for each shape and sight."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Integer, Select, Subquery, bindparam, select
+
+from modelyard.database import search
+from modelyard.database.search import Columns, Shape, Tagged
+from modelyard.registry import access
+from modelyard.registry.access import Actor, Sight
+from modelyard.registry.pages import Page, Search
+from modelyard.registry.queries import shown_models, with_latest_versions
+from modelyard.registry.shown import (
+    ShownModel,
+    ShownVersion,
+    model_columns,
+    model_tags,
+    models,
+    version_columns,
+    version_tags,
+    versions,
+)
+from modelyard.rules.filters import Comparison, widened
+from modelyard.rules.prompts import with_prompt_rule
+
+# Clients repeat few shapes; one that was dropped is put together again, which takes a millisecond or two.
+_KEPT = 256
+_Shown = TypeVar("_Shown", ShownModel, ShownVersion)
+
+# Attributes of the grammars and keys of the orders -> columns.
+_OF_MODELS: Columns = {"name": models.c.name, "updated_at": models.c.updated_at_ms}
+_OF_VERSIONS: Columns = {
+    "name": models.c.name,
+    "run_id": versions.c.run_id,
+    "source_path": versions.c.source,
+    "version_number": versions.c.version,
+    "version": versions.c.version,
+    "stage": versions.c.stage,
+    "created_at": versions.c.created_at_ms,
+    "updated_at": versions.c.updated_at_ms,
+}
+# Keys of the orders -> fields of what is shown.
+_MODEL_FIELDS = {"name": "name", "updated_at": "updated_at_ms"}
+_VERSION_FIELDS = {
+    "name": "model_name",
+    "version": "version",
+    "stage": "stage",
+    "created_at": "created_at_ms",
+    "updated_at": "updated_at_ms",
+}
+_TAGGED_MODELS = Tagged(models.c.id, model_tags, model_tags.c.model_id)
+_TAGGED_VERSIONS = Tagged(versions.c.id, version_tags, version_tags.c.version_id)
+
+
+def search_registered_models(connection: Connection, actor: Actor, wanted: Search) -> Page[ShownModel]:
+    """Return a page of the models that `actor` may see. Prompts are left out unless a comparison asks for them."""
+    return _models_page(connection, actor, wanted, with_prompt_rule(map(widened, wanted.comparisons)))
+
+
+def list_registered_models(connection: Connection, actor: Actor, wanted: Search) -> Page[ShownModel]:
+    """Return a page of all models that `actor` may see, prompts included."""
+    return _models_page(connection, actor, wanted, [])
+
+
+def search_model_versions(connection: Connection, actor: Actor, wanted: Search) -> Page[ShownVersion]:
+    """Return a page of the versions that `actor` may see. Prompts' are left out unless a comparison asks for them."""
+    comparisons = with_prompt_rule(wanted.comparisons)
+    statement = _versions_statement(access.sight_of(actor), search.shape_of(comparisons, wanted.order, wanted.last))
+    rows = connection.execute(statement, _values(comparisons, wanted) | access.seen_values(actor))
+    return _page([ShownVersion._make(row) for row in rows], wanted, _VERSION_FIELDS)
+
+
+def _models_page(
+    connection: Connection, actor: Actor, wanted: Search, comparisons: Sequence[Comparison]
+) -> Page[ShownModel]:
+    statement = _models_statement(access.sight_of(actor), search.shape_of(comparisons, wanted.order, wanted.last))
+    rows = connection.execute(statement, _values(comparisons, wanted) | access.seen_values(actor)).all()
+    return _page(shown_models(rows), wanted, _MODEL_FIELDS)
+
+
+def _values(comparisons: Sequence[Comparison], wanted: Search) -> dict[str, Any]:
+    # One more than the page holds tells whether another one follows.
+    return search.values_of(comparisons, wanted.last) | {"limit": wanted.limit + 1}
+
+
+def _page(found: list[_Shown], wanted: Search, fields: Mapping[str, str]) -> Page[_Shown]:
+    shown = found[: wanted.limit]
+    if len(found) <= wanted.limit:
+        return Page(shown, None)
+    return Page(shown, [getattr(shown[-1], fields[key.name]) for key in wanted.order])
+
+
+@lru_cache(_KEPT)
+def _models_statement(sight: Sight, shape: Shape) -> Select[Any]:
+    conditions = [models.c.deleted_at_ms.is_(None), access.visible_by(sight)]
+    conditions += search.conditions(shape, _OF_MODELS, _TAGGED_MODELS)
+    page = _page_of_ids(select(models.c.id), shape, _OF_MODELS, conditions)
+    read = with_latest_versions(page.join(models, models.c.id == page.c.id))
+    ordered = [*search.order_clauses(shape.order, dict(page.c.items())), versions.c.version]
+    return select(*model_columns(), *version_columns()).select_from(read).order_by(*ordered)
+
+
+@lru_cache(_KEPT)
+def _versions_statement(sight: Sight, shape: Shape) -> Select[Any]:
+    conditions = [versions.c.deleted_at_ms.is_(None), access.visible_by(sight)]
+    conditions += search.conditions(shape, _OF_VERSIONS, _TAGGED_VERSIONS)
+    ids = select(versions.c.id).join_from(versions, models, models.c.id == versions.c.model_id)
+    page = _page_of_ids(ids, shape, _OF_VERSIONS, conditions)
+    read = page.join(versions, versions.c.id == page.c.id).join(models, models.c.id == versions.c.model_id)
+    return (
+        select(*version_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))
+    )
+
+
+def _page_of_ids(
+    ids: Select[Any], shape: Shape, columns: Columns, conditions: Sequence[ColumnElement[bool]]
+) -> Subquery:
+    """Return the ids of a page with the keys of its order.
+
+    Only these rows are then read whole, whatever had to be looked at and sorted to find them.
+    """
+    keys = [columns[key.name].label(key.name) for key in shape.order]
+    found = ids.add_columns(*keys).where(*conditions)
+    if shape.continued:
+        found = found.where(search.behind(shape.order, columns))
+    ordered = found.order_by(*search.order_clauses(shape.order, columns))
+    return ordered.limit(bindparam("limit", type_=Integer)).subquery("page")

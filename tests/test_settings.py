@@ -1,0 +1,24 @@
+"""What follows from settings that are given, and from those that are not."""
+
+import pytest
+
+from modelyard.settings import Settings, reachable
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104 - nobody listens.
+        ("::", "[::1]"),
+        ("[::1]", "[::1]"),
+        ("registry.example", "registry.example"),
+    ],
+)
+def test_a_server_is_reached_on_the_loopback_address_of_its_family(host, reached):
+    assert reachable(host) == reached
+
+
+def test_the_address_of_this_machines_server_follows_from_host_and_port():
+    assert Settings(host="::", port=5081).address == "http://[::1]:5081"

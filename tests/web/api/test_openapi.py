@@ -1,0 +1,112 @@
+"""The description of the native API: it is valid, it is whole, and what it says is true."""
+
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from modelyard.jobs.attempts import LogLine
+from modelyard.web.api.routes import NATIVE, NATIVE_PREFIX
+from tests.web.contract import check_answer, description
+from tests.web.yards import Yard
+
+# Each route -> a request that must succeed and one that must not; job 1 FAILED, job 2 runs, job 3 waits.
+EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
+    ("GET", "/jobs"): ("/jobs?status=FAILED&status=RUNNING&max_results=1", "/jobs?status=DONE"),
+    ("GET", "/jobs/<job_id>"): ("/jobs/1", "/jobs/99"),
+    ("GET", "/jobs/<job_id>/log"): ("/jobs/2/log?format=jsonl", "/jobs/2/log?format=xml"),
+    ("POST", "/jobs/<job_id>/cancel"): ("/jobs/2/cancel", "/jobs/1/cancel"),
+    ("POST", "/jobs/<job_id>/retry"): ("/jobs/1/retry", "/jobs/3/retry"),
+    ("POST", "/jobs/retry"): ("/jobs/retry", ""),
+    ("GET", "/workers"): ("/workers", ""),
+    ("GET", "/queues"): ("/queues", ""),
+    ("GET", "/schedules"): ("/schedules", ""),
+    ("PATCH", "/schedules/<name>"): ("/schedules/prune_jobs", "/schedules/weekly"),
+    ("GET", "/openapi.json"): ("/openapi.json", ""),
+}
+# What these requests say in their bodies.
+BODIES: dict[tuple[str, str], dict[str, Any]] = {("PATCH", "/schedules/<name>"): {"enabled": False}}
+
+
+def test_the_description_is_valid_openapi() -> None:
+    document = description()
+
+    assert document["openapi"] == "3.1.0"
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_every_route_of_the_table_is_described_by_a_sentence_and_a_name_of_its_own() -> None:
+    paths = description()["paths"]
+
+    operations = [
+        paths[NATIVE_PREFIX + route.path.replace("<", "{").replace(">", "}")][route.method.lower()] for route in NATIVE
+    ]
+
+    assert len({operation["operationId"] for operation in operations}) == len(NATIVE)
+    assert all(operation["summary"].endswith(".") for operation in operations)
+    assert sum(len(path) for path in paths.values()) == len(NATIVE)
+
+
+def test_what_a_request_may_say_is_described_with_its_bounds_and_defaults() -> None:
+    parameters = {
+        parameter["name"]: parameter for parameter in description()["paths"]["/api/v1/jobs"]["get"]["parameters"]
+    }
+
+    assert parameters["max_results"]["schema"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 1000,
+        "default": 50,
+        "examples": [100],
+    }
+    assert parameters["status"]["schema"]["items"] == {"$ref": "#/components/schemas/JobStatus"}
+    assert not any(
+        parameter["required"] or parameter["schema"].get("default", 0) is None for parameter in parameters.values()
+    )
+
+
+def test_what_stands_in_the_path_is_no_part_of_the_body() -> None:
+    cancel = description()["paths"]["/api/v1/jobs/{job_id}/cancel"]["post"]
+    retry = description()["paths"]["/api/v1/jobs/retry"]["post"]
+
+    assert [(parameter["name"], parameter["in"]) for parameter in cancel["parameters"]] == [("job_id", "path")]
+    assert "requestBody" not in cancel
+    assert "kind" in retry["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert "parameters" not in retry
+
+
+def test_the_examples_of_these_tests_are_all_routes() -> None:
+    assert set(EXAMPLES) == {(route.method, route.path) for route in NATIVE}
+
+
+@pytest.mark.parametrize("route", EXAMPLES)
+def test_every_answer_is_what_was_described(yard: Yard, route: tuple[str, str]) -> None:
+    set_up_jobs(yard)
+    method, _ = route
+    right, wrong = EXAMPLES[route]
+
+    answers: list[Any] = [
+        (path, yard.send(method, NATIVE_PREFIX + path, BODIES.get(route))) for path in (right, wrong) if path
+    ]
+
+    assert [answer.status_code == 200 for _, answer in answers] == [True, False][: len(answers)]
+    for path, answer in answers:
+        check_answer(method, NATIVE_PREFIX + path, answer)
+
+
+def test_the_description_is_shown_to_everybody_under_the_public_address(open_yard: Any) -> None:
+    yard = open_yard(auth="token", admin_token="secret-of-the-test", public_url="https://registry.example")
+
+    assert yard.call("GET", "/api/v1/openapi.json")["servers"] == [{"url": "https://registry.example"}]
+    assert yard.refused("GET", "/api/v1/jobs") == (401, "CUSTOMER_UNAUTHORIZED")
+
+
+def set_up_jobs(yard: Yard) -> None:
+    """Make a job that FAILED, one that runs and has said something, and one that waits."""
+    for _ in range(2):
+        yard.register()
+    failed, running, _ = yard.jobs()[0].id, yard.jobs()[1].id, yard.add_job()
+    yard.runtime.lifecycle.fail(yard.claim(failed), "X", "Broken.", [LogLine("error", "Broken.")])
+    yard.runtime.lifecycle.heartbeat(
+        yard.claim(running), {"bytes_per_s": 5, "bytes_total": 10}, [LogLine("info", "on")]
+    )
