@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 # Groups of commands with a module of their own, which is loaded when one of them is called.
-_GROUPS = {"job": "modelyard.console.job_commands", "schedule": "modelyard.console.schedule_commands"}
+_GROUPS = {
+    "job": "modelyard.console.job_commands",
+    "schedule": "modelyard.console.schedule_commands",
+    "user": "modelyard.console.user_commands",
+    "group": "modelyard.console.group_commands",
+    "token": "modelyard.console.token_commands",
+    "audit": "modelyard.console.audit_commands",
+}
 
 
 class _Commands(TyperGroup):

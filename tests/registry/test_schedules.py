@@ -13,7 +13,7 @@ from modelyard.errors import InvalidValue, NotFound, PermissionDenied
 from modelyard.jobs.queue import JobQueue
 from modelyard.jobs.schedules import fire_due, schedules
 from modelyard.registry.installation import open_registry
-from modelyard.registry.schedules import ScheduleChange, change_schedule, list_schedules
+from modelyard.registry.schedules import BUILT_IN, ScheduleChange, change_schedule, list_schedules
 from tests.registry.desks import ANN, STRANGER
 from tests.rules.test_schedules import BERLIN, at
 
@@ -36,8 +36,7 @@ def change(engine: Engine, name: str = NAME, **fields: object) -> Schedule:
 
 def the_schedule(engine: Engine) -> Schedule:
     with reading(engine) as session:
-        (schedule,) = list_schedules(session)
-        return schedule
+        return next(schedule for schedule in list_schedules(session) if schedule.name == NAME)
 
 
 def test_an_installation_prunes_its_jobs_every_night(installed):
@@ -67,6 +66,7 @@ def test_a_change_raises_the_revision_and_sets_the_next_slot(installed):
 
 def test_enabling_again_skips_what_was_missed(installed, set_clock):
     change(installed, enabled=False)
+    change(installed, "prune_audit", enabled=False)
     set_clock(at("2026-12-24 12:00") - int(time.time() * 1000))
 
     changed = change(installed, enabled=True)
@@ -124,4 +124,4 @@ def test_processes_that_start_at_once_enter_a_schedule_once(engine):
         starter.join()
 
     with autocommit(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(schedules)) == 1
+        assert connection.scalar(select(func.count()).select_from(schedules)) == len(BUILT_IN)

@@ -191,5 +191,6 @@ EFFECTS: dict[JobKind, KindEffects] = {
     ),
     JobKind.ARCHIVE_VERSIONS: _WITHOUT_EFFECTS,
     JobKind.PRUNE_JOBS: _WITHOUT_EFFECTS,
+    JobKind.PRUNE_AUDIT: _WITHOUT_EFFECTS,
     JobKind.PROBE: _WITHOUT_EFFECTS,
 }

@@ -49,9 +49,7 @@ def principal_of_id(session: Session, kind: PrincipalKind, number: str, *, lock:
 
 def account_of_id(session: Session, row_id: int, *, lock: bool = False) -> Principal:
     """Return the living user or service principal with this number, locked if so asked. Raises NotFound."""
-    statement = select(Principal).where(
-        col(Principal.kind) != PrincipalKind.GROUP, col(Principal.id) == row_id, LIVING
-    )
+    statement = select(Principal).where(col(Principal.kind) != PrincipalKind.GROUP, col(Principal.id) == row_id, LIVING)
     found = session.exec(statement.with_for_update() if lock else statement).one_or_none()
     if found is None:
         raise NotFound(f"There is no user or service principal with the id {row_id}.")

@@ -33,6 +33,7 @@ class ScheduleChange:
 
 # name -> what an installation does by itself.
 BUILT_IN: dict[str, tuple[JobKind, Rule]] = {
+    "prune_audit": (JobKind.PRUNE_AUDIT, Rule(RuleKind.CRON, "45 2 * * *")),
     "prune_jobs": (JobKind.PRUNE_JOBS, Rule(RuleKind.CRON, "30 2 * * *")),
 }
 

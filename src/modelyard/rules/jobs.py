@@ -17,6 +17,7 @@ class JobKind(StrEnum):
     REGISTER_VERSION = "register_version"
     ARCHIVE_VERSIONS = "archive_versions"
     PRUNE_JOBS = "prune_jobs"
+    PRUNE_AUDIT = "prune_audit"
     PROBE = "probe"
 
 
@@ -77,6 +78,7 @@ RULES: dict[JobKind, KindRules] = {
         arguments={"versions": list[int], "from_stage": str, "promoted": int},
     ),
     JobKind.PRUNE_JOBS: KindRules("fast", time_limit_s=3600),
+    JobKind.PRUNE_AUDIT: KindRules("fast", time_limit_s=3600),
     JobKind.PROBE: KindRules("fast", time_limit_s=60),
 }
 

@@ -13,6 +13,7 @@ from modelyard.jobs.guards import Claim
 from modelyard.rules.jobs import RULES, JobKind, task_name
 from modelyard.worker import runner
 from modelyard.worker.archival import archive_versions
+from modelyard.worker.audit_pruning import prune_audit
 from modelyard.worker.beliefs import Beliefs
 from modelyard.worker.context import Context, Pulse, Work
 from modelyard.worker.probe import probe
@@ -26,6 +27,7 @@ WORK: dict[JobKind, Work] = {
     JobKind.REGISTER_VERSION: register_version,
     JobKind.ARCHIVE_VERSIONS: archive_versions,
     JobKind.PRUNE_JOBS: prune_jobs,
+    JobKind.PRUNE_AUDIT: prune_audit,
     JobKind.PROBE: probe,
 }
 
