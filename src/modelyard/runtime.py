@@ -2,23 +2,28 @@
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
 from modelyard.database.engine import create_engine
 from modelyard.database.schema import require_schema
-from modelyard.errors import ConfigurationError
+from modelyard.errors import ConfigurationError, SourceRefused
 from modelyard.jobs.broker import Bell, create_broker
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.queue import JobQueue, no_bell
 from modelyard.registry import job_effects
 from modelyard.registry.installation import open_registry
+from modelyard.rules.buckets import BUCKET_SCHEMES, BucketFolder, parse_bucket_folder
 from modelyard.settings import Settings
 from modelyard.storage.local_store import LocalStore
 from modelyard.storage.roots import SourceRoots
+from modelyard.storage.source_buckets import NO_BUCKETS, SourceBuckets
 from modelyard.storage.store import Store
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
@@ -34,6 +39,7 @@ class Runtime:
     engine: Engine
     store: Store
     roots: SourceRoots
+    buckets: SourceBuckets
     tracking: TrackingServer | None
     limits: Limits
     lifecycle: Lifecycle
@@ -51,17 +57,19 @@ class Runtime:
         engine = create_engine(settings.database, pool_size=settings.web_threads + 4)
         require_schema(engine)
         registry_id = open_registry(engine, keys)
-        store_path = _store_path(settings)
-        roots = SourceRoots(settings.source_roots, store_path)
+        place = _store_place(settings, registry_id)
+        roots = SourceRoots(settings.source_roots, place if isinstance(place, Path) else None)
         roots.check_apart_from_store()
-        store = LocalStore(store_path)
-        store.create_or_check(registry_id)
+        buckets = _buckets(settings)
+        buckets.check_apart_from_store(place if isinstance(place, BucketFolder) else None)
+        store = _open_store(place, registry_id)
         bell = _bell(settings)
         return cls(
             settings=settings,
             engine=engine,
             store=store,
             roots=roots,
+            buckets=buckets,
             tracking=_tracking(settings),
             limits=_limits(settings),
             lifecycle=_lifecycle(settings, engine, bell),
@@ -130,11 +138,50 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _store_path(settings: Settings) -> Path:
+def _store_place(settings: Settings, registry_id: str) -> Path | BucketFolder:
+    """Return where the managed store lies; a bucket without a folder gets one of the registry's own."""
     url = urlsplit(settings.store)
+    if url.scheme in BUCKET_SCHEMES:
+        folder = _bucket_folder("MODELYARD_STORE_URL", settings.store)
+        return folder if folder.path else replace(folder, path=registry_id)
     if url.scheme not in ("", "file") or (url.scheme == "file" and url.netloc):
-        raise ConfigurationError(f"MODELYARD_STORE_URL is {settings.store!r}; expected a folder or a file:/// URL.")
+        raise ConfigurationError(
+            f"MODELYARD_STORE_URL is {settings.store!r}; expected a folder, a file:/// URL or the address of a bucket."
+        )
     return Path(url.path if url.scheme == "file" else settings.store).expanduser().absolute()
+
+
+def _open_store(place: Path | BucketFolder, registry_id: str) -> Store:
+    """Open the store. A bucket is not asked for anything yet: its threads would not survive a fork."""
+    if isinstance(place, BucketFolder):
+        return cast(Store, _cloud("store").BucketStore(place, registry_id))
+    store = LocalStore(place)
+    store.create_or_check(registry_id)
+    return store
+
+
+def _buckets(settings: Settings) -> SourceBuckets:
+    if not settings.source_buckets:
+        return NO_BUCKETS
+    allowed = [_bucket_folder("MODELYARD_SOURCE_BUCKETS", text) for text in settings.source_buckets]
+    return SourceBuckets(allowed, partial(_cloud("tree").BucketTree, limits=_limits(settings)))
+
+
+def _bucket_folder(setting: str, text: str) -> BucketFolder:
+    try:
+        return parse_bucket_folder(text)
+    except SourceRefused as error:
+        raise ConfigurationError(f"{setting}: {error.message}") from error
+
+
+def _cloud(module: str) -> Any:
+    """Load what speaks to buckets, which no other process pays for."""
+    try:
+        return import_module(f"modelyard.storage.cloud.{module}")
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The package {error.name} is missing, which speaks to buckets. Install it: pip install 'modelyard[cloud]'"
+        ) from error
 
 
 def _secret_keys(settings: Settings) -> tuple[str, ...]:

@@ -100,6 +100,7 @@ class Yard:
             drain=DrainFlag(),
             stall_s=60,
             trust_ms=self.runtime.trust_ms,
+            buckets=self.runtime.buckets,
         )
         waiting = [job for job in self.jobs() if job.status == JobStatus.QUEUED]
         return [runner.run(context, WORK[JobKind(job.kind)], job.id) for job in waiting]

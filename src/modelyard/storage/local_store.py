@@ -26,6 +26,8 @@ from modelyard.storage.store import (
 class LocalStore(LocalFolders):
     """A `Store` in a folder."""
 
+    survives_fork = True
+
     def create_or_check(self, owner: str) -> str:
         """Make this store that of the registry `owner`, or check that it is; return the store's own id."""
         identity = {"owner": owner, "store_id": uuid.uuid4().hex}
@@ -46,6 +48,9 @@ class LocalStore(LocalFolders):
         """Begin to take bytes for an attempt of a job."""
         return LocalIngest(self, job_id, attempt)
 
+    def signed_url(self, digest: str, gen: int, life_s: int) -> None:
+        """There is no other way to a file of ours than through us."""
+
     def remove_blob(self, digest: str, gen: int) -> bool:
         """Remove a blob's file and tell whether there was one."""
         try:
@@ -65,6 +70,14 @@ class LocalStore(LocalFolders):
         """Yield every blob's file; what is removed meanwhile may or may not be among them."""
         for prefix in sorted(os.listdir(self.root / "blobs/sha256")):
             yield from self._list_folder(f"blobs/sha256/{prefix}")
+
+    def remove_remnants(self, older_than_s: float) -> int:
+        """Remove drafts of `store.json` that were never named; return how many."""
+        drafts = [name for name in os.listdir(self.root / "ingest") if name.startswith("store.json.")]
+        old = [name for name in drafts if (self._age_s(f"ingest/{name}") or 0) > older_than_s]
+        for name in old:
+            (self.root / "ingest" / name).unlink(missing_ok=True)
+        return len(old)
 
     def list_staging(self) -> list[Staging]:
         """Return the folders of work in flight. List first, then ask the database which of them have an owner."""

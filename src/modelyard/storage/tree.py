@@ -70,8 +70,10 @@ class FileReader(Reader, Protocol):
 class Tree(Protocol):
     """A folder of files that does not change while it is copied; a change is found and raised.
 
-    Several threads may open files of it at once.
+    Several threads may open files of it at once. `at_hand` says that to open one twice costs little, as on a disk.
     """
+
+    at_hand: bool
 
     def entries(self) -> list[FileEntry]:
         """Return every file, sorted by path.

@@ -2,16 +2,19 @@
 
 import os
 import socket
+import time
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import delete, select
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from modelyard import __version__
 from modelyard.database.clock import now_ms
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import metadata
+from modelyard.errors import ModelyardError
 from modelyard.jobs.guards import jobs
 from modelyard.registry import blobs
 from modelyard.rules.jobs import JobStatus
@@ -57,7 +60,10 @@ class Presence:
 
 @dataclass(slots=True)
 class Cleaning:
-    """A chore: every `every` rounds removes old idempotency keys, expired uploads and staging without an owner."""
+    """A chore: every `every` rounds removes old idempotency keys, expired uploads and staging without an owner.
+
+    The process that sweeps also forks the worker's children; a store that does not bear that is left to them.
+    """
 
     context: Context
     every: int = 12
@@ -71,7 +77,36 @@ class Cleaning:
         with transaction(self.context.engine) as session:
             session.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at_ms < now_ms() - DAY_MS))
             blobs.expire_uploads(session)
-        remove_lost_staging(self.context)
+        if self.context.store.survives_fork:
+            tidy_store(self.context)
+
+
+@dataclass(slots=True)
+class Tidying:
+    """What a worker's child does after a job, at most every `every_s`: tidies a store that only children may use."""
+
+    context: Context
+    every_s: float = 60.0
+    _next_s: float = 0.0
+
+    def __call__(self) -> None:
+        """Tidy when it is time. What fails is left for the next time."""
+        if self.context.store.survives_fork or time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + self.every_s
+        try:
+            tidy_store(self.context)
+        except (ModelyardError, DBAPIError) as error:
+            log.warning("the store was not tidied", reason=str(error).splitlines()[0])
+
+
+def tidy_store(context: Context) -> None:
+    """Remove what interrupted work left in the store."""
+    remove_lost_staging(context)
+    # Nothing is written for so long: a job ends within a day, and so does an upload.
+    remnants = context.store.remove_remnants(2 * DAY_S)
+    if remnants:
+        log.info("removed remnants of interrupted writes", number=remnants)
 
 
 def remove_lost_staging(context: Context) -> list[str]:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from modelyard.jobs.guards import Claim
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.storage.roots import SourceRoots
+from modelyard.storage.source_buckets import NO_BUCKETS, SourceBuckets
 from modelyard.storage.store import Store
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
@@ -32,6 +33,7 @@ class Context:
     stall_s: float
     trust_ms: int
     job_days: int = 30
+    buckets: SourceBuckets = NO_BUCKETS
 
 
 class Pulse(Protocol):

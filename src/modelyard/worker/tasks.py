@@ -28,16 +28,22 @@ WORK: dict[JobKind, Work] = {
 }
 
 
-def register_tasks(app: Celery, context: Callable[[], Context], beliefs: Beliefs) -> None:
-    """Give `app` a task for each kind; `context` answers this child's parts once it has been forked."""
+def register_tasks(app: Celery, context: Callable[[], Context], beliefs: Beliefs, after: Callable[[], None]) -> None:
+    """Give `app` a task for each kind; `context` answers this child's parts once it has been forked.
+
+    `after` is called when a job has ended.
+    """
     for kind, work in WORK.items():
         app.task(name=task_name(kind), ignore_result=True, time_limit=RULES[kind].time_limit_s + HARD_LIMIT_AFTER_S)(
-            _task_of(work, context, beliefs)
+            _task_of(work, context, beliefs, after)
         )
 
 
-def _task_of(work: Work, context: Callable[[], Context], beliefs: Beliefs) -> Callable[[int], None]:
+def _task_of(
+    work: Work, context: Callable[[], Context], beliefs: Beliefs, after: Callable[[], None]
+) -> Callable[[int], None]:
     def run_job(job_id: int) -> None:
         runner.run(context(), work, job_id, beliefs)
+        after()
 
     return run_job
