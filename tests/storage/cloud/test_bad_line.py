@@ -51,7 +51,9 @@ def upload(store, ledger, content):
         return receive_upload(io.BytesIO(content), len(content), ingest, ledger, max_bytes=1 << 30)
 
 
-@pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "content", [pytest.param(SMALL, id="small"), pytest.param(LARGE, id="large", marks=pytest.mark.more)]
+)
 @pytest.mark.parametrize("method", ["PUT", "HEAD", "POST", "DELETE"])
 @pytest.mark.parametrize(("before", "after"), [(unavailable, None), (drop, None), (None, lose_answer)])
 def test_trouble_that_passes_is_not_noticed(store, line, ledger, content, method, before, after):
