@@ -35,7 +35,7 @@ from modelyard.storage.tree import Reader
 HELD_FILE_BYTES = 4 << 20
 HELD_BYTES = 24 << 20
 # Each waits for the network; more than these only wait for each other.
-REQUESTS_AT_ONCE = 16
+REQUESTS_AT_ONCE = 32
 
 OnPiece: TypeAlias = Callable[[int], None]
 
