@@ -4,6 +4,7 @@ Servers are started when the first test asks for them, once for each process of 
 of its own by copying one that was migrated once, which takes milliseconds.
 """
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from sqlalchemy import Engine
 from modelyard.database.clock import shift_clock
 from modelyard.database.engine import create_engine
 from modelyard.database.migrations.apply import upgrade
-from tests.servers import PostgreSQL, Valkey
+from tests.servers import PostgreSQL, SeaweedFS, Valkey
 from tests.systems import System
 
 BOTH_DATABASES = ("sqlite", "postgresql")
@@ -54,6 +55,26 @@ def valkey() -> Iterator[Valkey]:
     server.start()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[SeaweedFS]:
+    """A running S3 server with the buckets `store` and `models`, shared by the tests of this process."""
+    server = SeaweedFS()
+    server.start(buckets=("store", "models"))
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def s3(seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> SeaweedFS:
+    """The shared S3 server, its credentials in the environment, where every AWS tool looks for them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in seaweedfs.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return seaweedfs
 
 
 @pytest.fixture(scope="session")

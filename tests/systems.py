@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,13 @@ STOP_S = 45
 
 
 class System:
-    """A running `modelyard up`. `settings` are its MODELYARD_ variables, without the prefix and in small letters."""
+    """A running `modelyard up`. `settings` are its MODELYARD_ variables, without the prefix and in small letters.
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    `variables` are others of its environment.
+    """
+
+    def __init__(self, folder: Path, *, variables: Mapping[str, str] | None = None, **settings: object) -> None:
+        self.variables = dict(variables or {})
         self.folder = folder
         self.home = folder / "home"
         self.log = folder / "up.log"
@@ -71,7 +76,7 @@ class System:
     def environment(self) -> dict[str, str]:
         """Return the environment that it runs in: nothing of the caller's but PATH."""
         own = {f"MODELYARD_{name.upper()}": str(value) for name, value in self.settings.items()}
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder)} | own
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder)} | self.variables | own
 
     def log_text(self) -> str:
         """Return everything that it has logged."""

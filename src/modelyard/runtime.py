@@ -16,11 +16,13 @@ from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.queue import JobQueue, no_bell
 from modelyard.registry import job_effects
 from modelyard.registry.installation import database_identity, open_registry
+from modelyard.rules.buckets import BucketFolder
 from modelyard.settings import Settings
 from modelyard.storage.identity import Owner
-from modelyard.storage.local_store import LocalStore
 from modelyard.storage.roots import SourceRoots
+from modelyard.storage.source_buckets import SourceBuckets
 from modelyard.storage.store import Store
+from modelyard.storage.stores import Place, open_source_buckets, open_store, parse_folder, parse_place
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
 
@@ -35,6 +37,7 @@ class Runtime:
     engine: Engine
     store: Store
     roots: SourceRoots
+    buckets: SourceBuckets
     tracking: TrackingServer | None
     limits: Limits
     lifecycle: Lifecycle
@@ -52,17 +55,21 @@ class Runtime:
         engine = create_engine(settings.database, pool_size=settings.web_threads + 4)
         require_schema(engine)
         owner = Owner(open_registry(engine, keys), database_identity(engine))
-        path = store_path(settings)
-        roots = SourceRoots(settings.source_roots, path)
+        place = store_place(settings, owner.registry_id)
+        roots = SourceRoots(settings.source_roots, place if isinstance(place, Path) else None)
         roots.check_apart_from_store()
-        store = LocalStore(path)
-        store.create_or_check(owner)
+        buckets = _buckets(settings)
+        buckets.check_apart_from_store(place if isinstance(place, BucketFolder) else None)
+        store = open_store(place, owner)
+        if store.survives_fork:
+            store.create_or_check(owner)
         bell = _bell(settings)
         return cls(
             settings=settings,
             engine=engine,
             store=store,
             roots=roots,
+            buckets=buckets,
             tracking=_tracking(settings),
             limits=_limits(settings),
             lifecycle=_lifecycle(settings, engine, bell),
@@ -137,12 +144,14 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def store_path(settings: Settings) -> Path:
-    """Return the folder of the managed store. Raises ConfigurationError."""
-    url = urlsplit(settings.store)
-    if url.scheme not in ("", "file") or (url.scheme == "file" and url.netloc):
-        raise ConfigurationError(f"MODELYARD_STORE_URL is {settings.store!r}; expected a folder or a file:/// URL.")
-    return Path(url.path if url.scheme == "file" else settings.store).expanduser().absolute()
+def store_place(settings: Settings, registry_id: str) -> Place:
+    """Return the folder, or the folder of a bucket, of the managed store. Raises ConfigurationError."""
+    return parse_place("MODELYARD_STORE_URL", settings.store, registry_id)
+
+
+def _buckets(settings: Settings) -> SourceBuckets:
+    allowed = [parse_folder("MODELYARD_SOURCE_BUCKETS", text) for text in settings.source_buckets]
+    return open_source_buckets(allowed, _limits(settings))
 
 
 def secret_keys(settings: Settings, *, generate: bool) -> tuple[str, ...]:

@@ -42,7 +42,9 @@ class Settings(BaseSettings):
         None, description="redis:// URL of a Redis or Valkey. Default: the embedded broker of `modelyard up`."
     )
     store_url: str | None = Field(
-        None, description="Folder (path or file:///) of the managed store. Default: `store` under HOME."
+        None,
+        description="Managed store: a folder, or s3://BUCKET[/PREFIX], gs://…, abfss://… (extra `cloud`). "
+        "Default: `store` under HOME; a bucket without a prefix gets the registry's id.",
     )
 
     registration: Literal["copy", "reference"] = Field(
@@ -50,6 +52,11 @@ class Settings(BaseSettings):
     )
     source_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description=f"Folders whose files may be registered by path, separated by `{os.pathsep}`."
+    )
+    source_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Buckets, or folders of them, whose objects may be registered: s3://BUCKET/FOLDER, gs://…, "
+        "abfss://…, separated by commas.",
     )
     tracking_uri: str | None = Field(
         None, description="MLflow tracking server that runs:/, models:/m-… and mlflow-artifacts:/ sources mean."
@@ -102,6 +109,12 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(64 << 30, ge=1024, description="Largest file accepted by upload, in bytes.")
     upload_hours: int = Field(24, ge=1, description="Hours for which an uploaded file waits to be registered.")
 
+    download_redirects: bool = Field(
+        False,
+        description="Answers downloads by a redirect to a signed address of the store's bucket. Only where every "
+        "client follows redirects and reaches the bucket.",
+    )
+
     web_processes: int = Field(2, ge=1, le=64, description="Web processes.")
     web_threads: int = Field(4, ge=1, le=256, description="Threads of each web process.")
     fast_concurrency: int = Field(1, ge=1, le=64, description="Children of `up`'s worker for short jobs.")
@@ -129,6 +142,13 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(Path(part).expanduser().absolute() for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("source_buckets", mode="before")
+    @classmethod
+    def _split_buckets(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @field_validator("allowed_hosts", mode="before")

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from modelyard.errors import SourceRefused
+from modelyard.rules.buckets import BucketFolder
 from modelyard.rules.sources import (
     LocalPath,
     LoggedModel,
@@ -87,9 +88,26 @@ def test_a_source_is_parsed_into_what_it_means(text, source):
         "data/model",
         "./model",
         "C:/models",
-        "s3://bucket/model",
-        "gs://bucket/model",
+        "s3a://bucket/model",
         "https://host/model",
+        "s3:/bucket/model",
+        "s3:///bucket/model",
+        "s3://bucket",
+        "s3://bucket/",
+        "s3://bucket/a/../b",
+        "s3://bucket/a//b",
+        "s3://bucket/./b",
+        "s3://bucket/a%2Fb",
+        "s3://bucket/%2e%2e/b",
+        "s3://Bucket/model",
+        "s3://b/model",
+        "s3://user@bucket/model",
+        "s3://bucket:80/model",
+        "s3://bucket/model?versionId=1",
+        "gs://-bucket/model",
+        "abfss://container/model",
+        "abfss://container@account.example.com/model",
+        "abfss://container@account.dfs.core.windows.net",
         "unknown:/model",
         "models:/",
         "models:/fraud",
@@ -128,9 +146,25 @@ def test_a_refusal_never_repeats_a_credential(text):
     assert "secret" not in refusal.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ("s3://my-bucket/models/fraud", BucketFolder("s3", "my-bucket", "models/fraud")),
+        ("S3://my-bucket/models/fraud/", BucketFolder("s3", "my-bucket", "models/fraud")),
+        ("gs://my_bucket/m", BucketFolder("gs", "my_bucket", "m")),
+        (
+            "abfss://box@account.dfs.core.windows.net/m",
+            BucketFolder("abfss", "box@account.dfs.core.windows.net", "m"),
+        ),
+    ],
+)
+def test_a_folder_of_a_bucket_is_a_source(text, folder):
+    assert parse_source(text) == folder
+
+
 def test_a_source_that_is_not_enabled_names_its_scheme_and_the_way_out():
-    with pytest.raises(SourceRefused, match=r"s3: sources are not enabled.*registry_uri=\"databricks\""):
-        parse_source("s3://bucket/model")
+    with pytest.raises(SourceRefused, match=r"s3a: sources are not enabled.*registry_uri=\"databricks\""):
+        parse_source("s3a://bucket/model")
 
 
 @pytest.mark.parametrize(

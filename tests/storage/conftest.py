@@ -8,12 +8,15 @@ import pytest
 
 from modelyard.storage import kernel
 from modelyard.storage.copying import KnownFile, StoredFile
+from modelyard.storage.identity import Owner
 from modelyard.storage.local_store import LocalStore
 from modelyard.storage.local_tree import LocalTree
 from modelyard.storage.store import BlobPlacement, Ingest
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
 from tests.storage.far_server import FarServer
+
+OURS = Owner("registry-a", "database-1")
 
 
 class MemoryLedger:

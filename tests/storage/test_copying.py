@@ -148,6 +148,8 @@ def test_a_retry_reads_again_what_it_cannot_rely_on(model, open_tree, store, led
 
 def test_a_file_that_shows_no_change_is_always_read_again(model, open_tree, ingest, ledger):
     class WithoutTimes:
+        at_hand = False
+
         def __init__(self, tree):
             self._entries = {
                 entry.path: (FileEntry(entry.path, entry.size_bytes, 0, 0, ""), entry) for entry in tree.entries()
@@ -222,6 +224,8 @@ def test_one_bad_file_among_many_ends_the_copy_and_leaves_nothing(model, open_tr
     (model / "many" / "050").write_bytes(b"changed")
 
     class Listed:
+        at_hand = False
+
         def entries(self):
             return listed
 

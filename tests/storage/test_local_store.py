@@ -9,13 +9,13 @@ import pytest
 
 from modelyard.errors import ConfigurationError, NotFound, TemporaryFailure
 from modelyard.storage.copying import store_bytes
-from modelyard.storage.identity import Owner, StoreIdentity
+from modelyard.storage.identity import Owner
 from modelyard.storage.local_store import LocalStore
 from modelyard.storage.store import StoredBlob, blob_name
+from tests.storage.conftest import OURS
 
 CONTENT = b"0123456789" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
-OURS = Owner("registry-a", "database-1")
 
 
 @pytest.fixture
@@ -34,38 +34,6 @@ def test_a_new_store_gets_an_owner_and_keeps_it(tmp_path):
     assert document == {"owner": "registry-a", "database": "database-1", "store_id": first.store_id}
 
 
-def test_the_store_of_another_registry_is_refused(store):
-    store.create_or_check(OURS)
-
-    with pytest.raises(ConfigurationError, match=r"registry-a, not to registry-b.*MODELYARD_STORE_URL.*store adopt"):
-        store.create_or_check(Owner("registry-b", "database-1"))
-
-
-def test_a_copy_of_the_database_may_work_with_the_store_but_is_told_apart(store):
-    store.create_or_check(OURS)
-
-    found = store.create_or_check(Owner("registry-a", "database-2"))
-
-    assert found.owner == OURS
-
-
-def test_an_adopted_store_keeps_its_id(store):
-    made = store.create_or_check(OURS)
-    theirs = Owner("registry-b", "database-2")
-
-    assert store.adopt(theirs) == made
-
-    assert store.create_or_check(theirs) == StoreIdentity(made.store_id, theirs)
-    assert os.listdir(store.root / "ingest") == []
-
-
-def test_a_store_of_nobody_can_be_adopted(store):
-    assert store.identity() is None
-    assert store.adopt(OURS) is None
-
-    assert store.identity().owner == OURS
-
-
 def test_of_many_that_come_at_once_one_becomes_the_owner(store):
     def claim(number):
         try:
@@ -78,14 +46,6 @@ def test_of_many_that_come_at_once_one_becomes_the_owner(store):
 
     assert len([answer for answer in answers if answer]) == 1
     assert os.listdir(store.root / "ingest") == []
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"owner": "registry-a"}'])
-def test_a_broken_store_file_is_said(store, content):
-    (store.root / "store.json").write_text(content)
-
-    with pytest.raises(ConfigurationError, match=r"store\.json cannot be read"):
-        store.create_or_check(OURS)
 
 
 def test_a_folder_that_cannot_be_used_is_said(tmp_path):

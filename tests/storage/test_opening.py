@@ -105,7 +105,8 @@ def test_an_absolute_address_on_the_same_server_is_its_artifact_store(far_server
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("s3://bucket/key", "out of reach. s3: sources are not enabled"),
+        ("s3a://bucket/key", "out of reach. s3a: sources are not enabled"),
+        ("s3://bucket/key", "none of the worker's source buckets.*MODELYARD_SOURCE_BUCKETS"),
         ("http://elsewhere/api/2.0/mlflow-artifacts/artifacts/1", "another host, 'elsewhere'"),
         ("http://user:secret@elsewhere/1", "another host, 'elsewhere'"),
         ("mlflow-artifacts://elsewhere/1", "another host"),

@@ -110,6 +110,7 @@ class Yard:
             owner=self.runtime.owner,
             trash_ms=self.runtime.trash_ms,
             grace_ms=self.runtime.grace_ms,
+            buckets=self.runtime.buckets,
         )
         waiting = [job for job in self.jobs() if job.status == JobStatus.QUEUED]
         return [runner.run(context, WORK[JobKind(job.kind)], job.id) for job in waiting]

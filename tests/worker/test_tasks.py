@@ -12,7 +12,7 @@ from modelyard.worker.tasks import WORK, register_tasks
 @pytest.fixture
 def tasks(house):
     app = create_broker("redis://127.0.0.1:1/0")
-    register_tasks(app, lambda: house.context, Beliefs(1))
+    register_tasks(app, lambda: house.context, Beliefs(1), lambda: house.rings.append(0))
     return app.tasks
 
 
@@ -36,6 +36,7 @@ def test_a_task_passes_on_the_number_of_its_job(house, tasks):
     tasks[task_name(JobKind.REGISTER_VERSION)](job.id)
 
     assert house.job(job).status == JobStatus.SUCCEEDED
+    assert house.rings[-1] == 0  # What a child does after each job, it has done.
 
 
 def test_the_row_says_what_is_done_whatever_kind_a_late_message_names(house, tasks):

@@ -2,18 +2,19 @@
 
 from modelyard.database.engine import create_engine
 from modelyard.database.schema import require_schema
-from modelyard.registry.installation import database_identity, known_registry_id
-from modelyard.runtime import store_path
+from modelyard.registry.installation import known_owner
+from modelyard.runtime import store_place
 from modelyard.settings import Settings
 from modelyard.storage.identity import Owner, StoreIdentity
-from modelyard.storage.local_store import LocalStore
+from modelyard.storage.store import Store
+from modelyard.storage.stores import open_store
 
 
 def describe_adoption(settings: Settings) -> str:
     """Return whose the store is now, and whose it would be. Raises ConfigurationError."""
     store, owner = _open(settings)
     try:
-        return _told(store.identity(), owner, str(store.root))
+        return _told(store.identity(), owner, store.place)
     finally:
         store.close()
 
@@ -23,19 +24,19 @@ def adopt_store(settings: Settings) -> str:
     store, owner = _open(settings)
     try:
         before = store.adopt(owner)
-        return f"The store {store.root} is this database's own now (it was that of {_name(before)})."
+        return f"The store {store.place} is this database's own now (it was that of {_name(before)})."
     finally:
         store.close()
 
 
-def _open(settings: Settings) -> tuple[LocalStore, Owner]:
+def _open(settings: Settings) -> tuple[Store, Owner]:
     engine = create_engine(settings.database)
     try:
         require_schema(engine)
-        owner = Owner(known_registry_id(engine), database_identity(engine))
+        owner = known_owner(engine)
     finally:
         engine.dispose()
-    return LocalStore(store_path(settings)), owner
+    return open_store(store_place(settings, owner.registry_id), owner), owner
 
 
 def _told(identity: StoreIdentity | None, owner: Owner, place: str) -> str:

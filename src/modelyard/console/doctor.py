@@ -10,15 +10,17 @@ from sqlalchemy.exc import DBAPIError
 from modelyard.console import surroundings
 from modelyard.database.engine import create_engine
 from modelyard.database.session import autocommit, is_outage
-from modelyard.errors import ConfigurationError
+from modelyard.errors import ConfigurationError, TemporaryFailure
 from modelyard.registry.damage_checks import find_damage
 from modelyard.registry.health_checks import Finding, find_wrong_rows
+from modelyard.registry.installation import known_owner
 from modelyard.registry.stalled_checks import Periods, find_stalled
 from modelyard.registry.store_checks import find_wrong_blobs, find_wrong_manifests
 from modelyard.registry.stray_files import find_lost_staging, find_stray_blobs
-from modelyard.runtime import store_path
+from modelyard.runtime import store_place
 from modelyard.settings import Settings
-from modelyard.storage.local_store import LocalStore
+from modelyard.storage.identity import Owner
+from modelyard.storage.stores import Place, open_store
 
 # A store that is gone as a whole is told by its first thousand files.
 MOST_FINDINGS = 1000
@@ -87,20 +89,27 @@ def _broker(settings: Settings) -> Section:
 def _examine_store(
     engine: Engine, settings: Settings, periods: Periods, *, deep: bool, on_piece: Callable[[int], None]
 ) -> Iterator[Section]:
-    root = store_path(settings)
-    missing = surroundings.missing_store(root)
+    owner = known_owner(engine)
+    place = store_place(settings, owner.registry_id)
+    missing = surroundings.missing_store(place)
     if missing:
-        yield Section("store", str(root), [missing])
+        yield Section("store", str(place), [missing])
         return
     try:
-        store = LocalStore(root)
-    except ConfigurationError as error:
-        yield Section("store", str(root), [surroundings.closed_store(error)])
-        return
+        yield from _examine_files(engine, place, owner, periods, deep=deep, on_piece=on_piece)
+    except (ConfigurationError, TemporaryFailure) as error:
+        yield Section("store", str(place), [surroundings.closed_store(error)])
+
+
+def _examine_files(
+    engine: Engine, place: Place, owner: Owner, periods: Periods, *, deep: bool, on_piece: Callable[[int], None]
+) -> Iterator[Section]:
+    """Yield the sections of a store. Raises ConfigurationError, TemporaryFailure when it cannot be used."""
+    store = open_store(place, owner)
     try:
-        owner = _looked("store", str(root), surroundings.find_wrong_owner(engine, store))
-        yield owner
-        if owner.findings:
+        whose = _looked("store", store.place, surroundings.find_wrong_owner(store, owner))
+        yield whose
+        if whose.findings:
             yield Section("files", "", skipped="they are those of another registry")
             return
         blobs = find_wrong_blobs(engine, store, deep=deep, on_piece=on_piece)

@@ -12,14 +12,16 @@ from modelyard.database.clock import now_ms
 from modelyard.database.schema import HEAD, current_revision
 from modelyard.database.session import autocommit
 from modelyard.database.tables import metadata
-from modelyard.errors import ConfigurationError
+from modelyard.errors import ConfigurationError, ModelyardError
 from modelyard.jobs.broker import Bell, create_broker
 from modelyard.registry.health_checks import Finding
-from modelyard.registry.installation import database_identity, fingerprint
+from modelyard.registry.installation import fingerprint
 from modelyard.rules.jobs import QUEUES
 from modelyard.runtime import secret_keys
 from modelyard.settings import Settings
-from modelyard.storage.local_store import LocalStore
+from modelyard.storage.identity import Owner
+from modelyard.storage.store import Store
+from modelyard.storage.stores import Place
 
 registry = metadata.tables["registry"]
 
@@ -102,49 +104,48 @@ def find_wrong_key(engine: Engine, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def missing_store(root: Path) -> Finding | None:
+def missing_store(place: Place) -> Finding | None:
     """Return what is wrong when there is no store in that folder; opening it would make one."""
-    if (root / "store.json").is_file():
+    if not isinstance(place, Path) or (place / "store.json").is_file():
         return None
     return Finding(
         "no_store",
-        f"There is no store in {root}: it has no store.json.",
+        f"There is no store in {place}: it has no store.json.",
         "The files of READY versions are not where these settings say; a volume may not be mounted.",
         "Mount it, or set MODELYARD_STORE_URL as the server has it. A registry that never ran has none yet.",
     )
 
 
-def closed_store(error: ConfigurationError) -> Finding:
-    """Return what is wrong when the store's folder cannot be opened."""
+def closed_store(error: ModelyardError) -> Finding:
+    """Return what is wrong when the store cannot be opened, or does not answer."""
     return Finding(
         "no_store",
         error.message,
         "No file of a version can be read or stored with these settings, by this user.",
-        "Correct the folder's permissions or its mount, or set MODELYARD_STORE_URL.",
+        "Correct the folder's permissions or its mount, or the bucket's credentials; or set MODELYARD_STORE_URL.",
     )
 
 
-def find_wrong_owner(engine: Engine, store: LocalStore) -> Iterator[Finding]:
+def find_wrong_owner(store: Store, owner: Owner) -> Iterator[Finding]:
     """Yield what is wrong when the store is another registry's, or that of a database which this is a copy of."""
-    with autocommit(engine) as connection:
-        registry_id = str(connection.scalar(select(registry.c.registry_id)))
     try:
         identity = store.identity()
     except ConfigurationError as error:
         yield Finding("unreadable_store", error.message, "Nobody can tell whose store this is.", "Restore the file.")
         return
-    owner = identity.owner.registry_id if identity else None
-    if owner != registry_id:
+    found = identity.owner.registry_id if identity else None
+    if found != owner.registry_id:
         yield Finding(
             "store_of_another_registry",
-            f"The store {store.root} belongs to the registry {owner}; this database is the registry {registry_id}.",
+            f"The store {store.place} belongs to the registry {found}; this database is the registry "
+            f"{owner.registry_id}.",
             "The database was cloned, or the folder is shared: each would remove files that the other needs.",
             "Give this registry a store of its own with MODELYARD_STORE_URL, or connect the database that owns it.",
         )
-    elif identity and identity.owner.database != database_identity(engine):
+    elif identity and identity.owner.database != owner.database:
         yield Finding(
             "store_of_another_database",
-            f"The store {store.root} names another database of this registry as the one that counts its references.",
+            f"The store {store.place} names another database of this registry as the one that counts its references.",
             "This database is a copy, was restored or was moved. Nothing is collected, so that no bytes are lost.",
             "`modelyard store adopt` if the other one is gone for good; else give one of them a store of its own.",
         )

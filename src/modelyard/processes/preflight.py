@@ -1,5 +1,8 @@
 """What a process must find before it starts: a database on our schema, a store, settings that fit together."""
 
+import os
+import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,7 +23,41 @@ def check_start(settings: Settings) -> None:
     Nothing is connected any more when it returns: forks may follow. Raises ConfigurationError.
     """
     with _database_errors_explained(settings):
-        Runtime.open(settings).engine.dispose()
+        runtime = Runtime.open(settings)
+        runtime.engine.dispose()
+    if not runtime.store.survives_fork:
+        in_a_fork(lambda: runtime.store.create_or_check(runtime.owner))
+
+
+def in_a_fork(check: Callable[[], object]) -> None:
+    """Run a check in a child that ends with it, so that this process stays fit to fork. Raises ConfigurationError.
+
+    To be called while there is one thread only. Where processes are spawned instead, nothing has to be kept.
+    """
+    if sys.platform != "linux":
+        check()
+        return
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            check()
+            status = 0
+        except ConfigurationError as error:
+            os.write(writing, error.message.encode())
+        except BaseException:
+            traceback.print_exc()
+            raise
+        finally:
+            # Never unwind into the parent's frames.
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as pipe:
+        message = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if status != 0:
+        raise ConfigurationError(message or "The store cannot be used; the lines above say why.")
 
 
 def bring_up_to_date(settings: Settings, upgrade: Callable[[Engine], object]) -> None:

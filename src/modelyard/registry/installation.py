@@ -13,6 +13,7 @@ from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Registry, metadata, public_id
 from modelyard.errors import ConfigurationError
 from modelyard.registry import schedules
+from modelyard.storage.identity import Owner
 
 registry = metadata.tables["registry"]
 
@@ -46,6 +47,11 @@ def known_registry_id(engine: Engine) -> str:
     if found is None:
         raise ConfigurationError("This database has never been opened by a server. Start one first.")
     return found
+
+
+def known_owner(engine: Engine) -> Owner:
+    """Return what a store of this registry on this database names. Raises ConfigurationError."""
+    return Owner(known_registry_id(engine), database_identity(engine))
 
 
 def database_identity(engine: Engine) -> str:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from urllib.parse import unquote
 
 from modelyard.errors import SourceRefused
+from modelyard.rules.buckets import BUCKET_SCHEMES, BucketFolder, parse_bucket_folder
 
 MAX_SOURCE_CHARACTERS = 2048
 UPLOAD_ZONE = "/databricks/mlflow/tmp-external-source"
@@ -23,9 +24,7 @@ UPLOAD_HINT = 'With registry_uri="databricks" the client uploads the files itsel
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LOGGED_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
-_NOT_ENABLED = frozenset(
-    {"s3", "s3a", "gs", "abfs", "abfss", "wasb", "wasbs", "r2", "b2", "hdfs", "http", "https", "ftp", "sftp"}
-)
+_NOT_ENABLED = frozenset({"s3a", "abfs", "wasb", "wasbs", "r2", "b2", "hdfs", "http", "https", "ftp", "sftp"})
 # Cc: control characters; Cs: halves of surrogate pairs; Zl, Zp: line ends that are no control characters.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -79,9 +78,9 @@ class Upload:
     path: str
 
 
-Source: TypeAlias = LocalPath | LoggedModel | RunPath | TrackingArtifacts | RegisteredVersion | Upload
+Source: TypeAlias = LocalPath | LoggedModel | RunPath | TrackingArtifacts | BucketFolder | RegisteredVersion | Upload
 # The sources whose bytes a worker still has to fetch.
-CopiedSource: TypeAlias = LocalPath | LoggedModel | RunPath | TrackingArtifacts
+CopiedSource: TypeAlias = LocalPath | LoggedModel | RunPath | TrackingArtifacts | BucketFolder
 
 
 def parse_source(text: str) -> Source:
@@ -90,6 +89,8 @@ def parse_source(text: str) -> Source:
     _check_characters(text)
     scheme, path = _split_scheme(text)
     _check_path(path)
+    if scheme in BUCKET_SCHEMES:
+        return _parse_bucket(scheme, path)
     match scheme:
         case "file":
             return LocalPath(PurePosixPath(path))
@@ -191,11 +192,15 @@ def _split_scheme(text: str) -> tuple[str, str]:
     if scheme in _NOT_ENABLED:
         # The text may hold credentials, so only its scheme is repeated.
         raise SourceRefused(f"{scheme}: sources are not enabled on this server. {UPLOAD_HINT}")
-    if scheme not in ("file", "models", "runs", "mlflow-artifacts", "dbfs"):
+    if scheme not in {"file", "models", "runs", "mlflow-artifacts", "dbfs"} | BUCKET_SCHEMES:
         raise SourceRefused(
             f"Unknown kind of source: {shown(scheme)}. Known are absolute paths, file:///, models:/, runs:/, "
-            f"mlflow-artifacts:/ and uploads. {UPLOAD_HINT}"
+            f"mlflow-artifacts:/, s3://, gs://, abfss:// and uploads. {UPLOAD_HINT}"
         )
+    if scheme in BUCKET_SCHEMES:
+        if not rest.startswith("//") or rest.startswith("///"):
+            raise SourceRefused(f"The source names no bucket. Write {scheme}://BUCKET/FOLDER.")
+        return scheme, rest[1:]
     if rest.startswith("//"):
         if match is None or not rest.startswith("///"):
             raise SourceRefused(f"The source names a host where none belongs. Write {scheme}:/path.")
@@ -241,6 +246,14 @@ def _parse_models(path: str) -> LoggedModel | RegisteredVersion:
         f"Cannot read models:{shown(path)[1:-1]}. Write models:/NAME/VERSION, models:/NAME/STAGE, models:/NAME@ALIAS "
         "or models:/m-ID with 32 hex digits."
     )
+
+
+def _parse_bucket(scheme: str, path: str) -> BucketFolder:
+    """Return the folder that `path`, a slash, the bucket and what lies in it, means."""
+    folder = parse_bucket_folder(f"{scheme}:/{path}")
+    if not folder.path:
+        raise SourceRefused(f"{folder} is a whole bucket. Name the folder of a model in it.")
+    return folder
 
 
 def _segments(path: str) -> list[str]:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from modelyard.errors import BodyTooLarge, InvalidValue
@@ -145,7 +146,8 @@ def _copy_batch(
 
         def stage(entry: FileEntry) -> StoredFile:
             with tree.open(entry) as reader:
-                staged = batch.stage(reader, entry.size_bytes, course.piece_done)
+                again = partial(tree.open, entry) if tree.at_hand else None
+                staged = batch.stage(reader, entry.size_bytes, course.piece_done, again=again)
             course.file_done()
             return StoredFile(staged.digest, staged.size_bytes, entry)
 

@@ -15,7 +15,16 @@ from modelyard.errors import NotFound, TemporaryFailure
 from modelyard.storage import kernel
 from modelyard.storage.large_files import LARGE_BYTES, copy_large
 from modelyard.storage.local_folders import LocalFolders, move_unless_exists
-from modelyard.storage.store import BATCH_FILES, PIECE_BYTES, BlobPlacement, Staged, StoredBlob, blob_name, is_intact
+from modelyard.storage.store import (
+    BATCH_FILES,
+    PIECE_BYTES,
+    Again,
+    BlobPlacement,
+    Staged,
+    StoredBlob,
+    blob_name,
+    is_intact,
+)
 from modelyard.storage.tree import FileReader, Reader
 
 # Each unsynced file of such a batch keeps its descriptor, so that no write error is missed.
@@ -92,7 +101,9 @@ class LocalBatch:
         while self._unsynced:
             os.close(self._unsynced.pop())
 
-    def stage(self, reader: Reader, expected_bytes: int, on_piece: Callable[[int], None]) -> Staged:
+    def stage(
+        self, reader: Reader, expected_bytes: int, on_piece: Callable[[int], None], *, again: Again | None = None
+    ) -> Staged:
         """Copy what `reader` gives while hashing it; `on_piece` is called with the size of each piece.
 
         `expected_bytes` only serves the message when the disk is full. What `reader` and `on_piece` raise passes

@@ -33,12 +33,19 @@ from modelyard.storage.store import (
 class LocalStore(LocalFolders):
     """A `Store` in a folder."""
 
+    survives_fork = True
+
+    @property
+    def place(self) -> str:
+        """The folder, as people write it."""
+        return str(self.root)
+
     def create_or_check(self, owner: Owner) -> StoreIdentity:
         """Make this store that of `owner`, or check that it is the same registry's; return whose it is."""
         ours = new_identity(owner)
         self.write_once("store.json", dump_identity(ours))
         found = self.identity() or ours
-        require_registry(found, owner, str(self.root))
+        require_registry(found, owner, self.place)
         return found
 
     def identity(self) -> StoreIdentity | None:
@@ -59,6 +66,9 @@ class LocalStore(LocalFolders):
         """Begin to take bytes for an attempt of a job."""
         return LocalIngest(self, job_id, attempt)
 
+    def signed_url(self, digest: str, gen: int, life_s: int) -> None:
+        """There is no other way to a file of ours than through us."""
+
     def remove_blob(self, digest: str, gen: int) -> bool:
         """Remove a blob's file and tell whether there was one."""
         try:
@@ -78,6 +88,14 @@ class LocalStore(LocalFolders):
         """Yield every blob's file; what is removed meanwhile may or may not be among them."""
         for prefix in sorted(os.listdir(self.root / "blobs/sha256")):
             yield from self._list_folder(f"blobs/sha256/{prefix}")
+
+    def remove_remnants(self, older_than_s: float) -> int:
+        """Remove drafts of `store.json` that were never named; return how many."""
+        drafts = [name for name in os.listdir(self.root / "ingest") if name.startswith("store.json.")]
+        old = [name for name in drafts if (self._age_s(f"ingest/{name}") or 0) > older_than_s]
+        for name in old:
+            (self.root / "ingest" / name).unlink(missing_ok=True)
+        return len(old)
 
     def list_staging(self) -> list[Staging]:
         """Return the folders of work in flight. List first, then ask the database which of them have an owner."""

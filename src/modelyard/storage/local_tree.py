@@ -24,6 +24,8 @@ class LocalTree:
     the managed store among them, under whatever name they are met.
     """
 
+    at_hand = True
+
     def __init__(
         self,
         folder: int,

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from modelyard.errors import NotFound, SourceRefused, SourceUnreadable
+from modelyard.rules.buckets import BucketFolder
 from modelyard.rules.sources import (
     UPLOAD_HINT,
     CopiedSource,
@@ -23,6 +24,7 @@ from modelyard.rules.sources import (
 from modelyard.storage import mlflow_layout
 from modelyard.storage.local_tree import LocalTree
 from modelyard.storage.roots import SourceRoots
+from modelyard.storage.source_buckets import NO_BUCKETS, SourceBuckets
 from modelyard.storage.tracking import ARTIFACT_PROXY, TrackingServer
 from modelyard.storage.tracking_tree import TrackingTree
 from modelyard.storage.tree import Limits, Tree
@@ -39,7 +41,14 @@ class OpenedSource:
     run_id: str | None = None
 
 
-def check_source(source: Source, *, roots: SourceRoots, tracking_configured: bool, runs_permitted: bool = True) -> None:
+def check_source(
+    source: Source,
+    *,
+    roots: SourceRoots,
+    tracking_configured: bool,
+    runs_permitted: bool = True,
+    buckets: SourceBuckets = NO_BUCKETS,
+) -> None:
     """Refuse, at request time, a source that no worker of this installation could read. Raises SourceRefused.
 
     `runs_permitted` is False where the tracking server's credentials are not every user's (MODELYARD_TRACKING_SHARED).
@@ -49,6 +58,8 @@ def check_source(source: Source, *, roots: SourceRoots, tracking_configured: boo
             return
         case LocalPath(path):
             _check_path(path, roots)
+        case BucketFolder():
+            _check_bucket(source, buckets)
         case _ if tracking_configured and not runs_permitted:
             raise SourceRefused(
                 "Runs and logged models are not read here, since the tracking server's credentials are not every "
@@ -66,13 +77,14 @@ def open_source(
     tracking: TrackingServer | None,
     limits: Limits,
     allow_plain_files: bool = False,
+    buckets: SourceBuckets = NO_BUCKETS,
 ) -> Iterator[OpenedSource]:
     """Open the files that `source` names, for the length of the context.
 
     Runs and logged models are asked of the tracking server; without one, or when it does not know them, they are
     looked up below the roots by MLflow's layout. Raises SourceUnreadable, TemporaryFailure.
     """
-    opened = _Opening(roots, tracking, limits, allow_plain_files).open(source)
+    opened = _Opening(roots, tracking, limits, allow_plain_files, buckets).open(source)
     try:
         yield opened
     finally:
@@ -81,12 +93,18 @@ def open_source(
 
 class _Opening:
     def __init__(
-        self, roots: SourceRoots, tracking: TrackingServer | None, limits: Limits, allow_plain_files: bool
+        self,
+        roots: SourceRoots,
+        tracking: TrackingServer | None,
+        limits: Limits,
+        allow_plain_files: bool,
+        buckets: SourceBuckets,
     ) -> None:
         self._roots = roots
         self._tracking = tracking
         self._limits = limits
         self._allow_plain_files = allow_plain_files
+        self._buckets = buckets
 
     def open(self, source: CopiedSource) -> OpenedSource:
         match source:
@@ -98,6 +116,8 @@ class _Opening:
                 return self._open_run_path(run_id, path)
             case TrackingArtifacts(path):
                 return OpenedSource(self._open_artifacts(path))
+            case BucketFolder():
+                return OpenedSource(self._buckets.open_tree(source))
 
     def _open_logged_model(self, model_id: str) -> OpenedSource:
         if self._tracking is not None:
@@ -150,6 +170,8 @@ class _Opening:
                 return self._local_tree(self._roots.open_folder(path), str(path))
             case TrackingArtifacts(path):
                 return self._open_artifacts(path)
+            case BucketFolder():
+                return self._buckets.open_tree(source)
             case _:
                 raise SourceUnreadable(f"The tracking server keeps these files at {shown(uri)}, which is no place.")
 
@@ -197,6 +219,19 @@ def _check_path(path: PurePosixPath, roots: SourceRoots) -> None:
     if not roots.covers(path):
         raise SourceRefused(
             f"{shown(str(path))} lies outside of the folders that may be registered here (MODELYARD_SOURCE_ROOTS). "
+            f"{UPLOAD_HINT}"
+        )
+
+
+def _check_bucket(folder: BucketFolder, buckets: SourceBuckets) -> None:
+    if not buckets:
+        raise SourceRefused(
+            "No buckets may be registered from on this server. The operator may name some in "
+            f"MODELYARD_SOURCE_BUCKETS. {UPLOAD_HINT}"
+        )
+    if not buckets.covers(folder):
+        raise SourceRefused(
+            f"{folder} lies outside of the buckets that may be registered here (MODELYARD_SOURCE_BUCKETS). "
             f"{UPLOAD_HINT}"
         )
 

@@ -14,6 +14,11 @@ class PickedTree:
     tree: Tree
     paths: Collection[str]
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether a file may be opened twice at little cost, as the whole tree says."""
+        return self.tree.at_hand
+
     def entries(self) -> list[FileEntry]:
         """Return the picked files, sorted by path. The whole tree is looked at, and its limits hold."""
         return [entry for entry in self.tree.entries() if entry.path in self.paths]

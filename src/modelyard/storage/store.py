@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from modelyard.errors import TemporaryFailure
 from modelyard.storage.identity import Owner, StoreIdentity
@@ -31,6 +31,9 @@ from modelyard.storage.tree import Reader
 PIECE_BYTES = 1 << 20
 BATCH_BYTES = 256 << 20
 BATCH_FILES = 512
+
+# Opens the bytes that a reader gave once more.
+Again: TypeAlias = Callable[[], AbstractContextManager[Reader]]
 
 _STAGING_NAME = re.compile(r"(\d+)-(\d+)-[0-9a-f]{8}")
 _BLOB_FILE = re.compile(r"([0-9a-f]{64})(?:\.([1-9]\d*))?")
@@ -113,11 +116,14 @@ class Batch(AbstractContextManager["Batch"], Protocol):
     Errors of the store are raised as TemporaryFailure; after one, the batch is not to be used again.
     """
 
-    def stage(self, reader: Reader, expected_bytes: int, on_piece: Callable[[int], None]) -> Staged:
+    def stage(
+        self, reader: Reader, expected_bytes: int, on_piece: Callable[[int], None], *, again: Again | None = None
+    ) -> Staged:
         """Take what `reader` gives, hashing it; `on_piece` is called with the size of each piece. Any thread may.
 
-        `expected_bytes` only serves the message when the store is full. What `reader` and `on_piece` raise passes
-        through.
+        `expected_bytes` is what will come, as far as anybody knows. `again` opens the same bytes once more where that
+        costs little: a store that takes them over the network then needs no room of its own in between. What
+        `reader`, `again` and `on_piece` raise passes through.
         """
 
     def sync(self) -> None:
@@ -152,7 +158,16 @@ class Ingest(AbstractContextManager["Ingest"], Protocol):
 
 
 class Store(Readable, Protocol):
-    """A managed store. Open it after a fork: descriptors and connections are not shared by processes."""
+    """A managed store. Open it after a fork: descriptors and connections are not shared by processes.
+
+    `survives_fork` says that a process which used it may still fork others that use one of their own.
+    """
+
+    survives_fork: bool
+
+    @property
+    def place(self) -> str:
+        """Where the store lies, as people write it."""
 
     def close(self) -> None:
         """Give back descriptors and connections."""
@@ -182,11 +197,17 @@ class Store(Readable, Protocol):
     def check_present(self, blobs: Iterable[StoredBlob]) -> None:
         """Raise TemporaryFailure unless every blob is there with the right size (the last look before READY)."""
 
+    def signed_url(self, digest: str, gen: int, life_s: int) -> str | None:
+        """Return an address that gives a blob to anybody for a while; None where only we can give it."""
+
     def remove_blob(self, digest: str, gen: int) -> bool:
         """Remove a blob's bytes and tell whether there were any. Only a collector may say which."""
 
     def list_blobs(self) -> Iterator[FoundBlob]:
         """Yield every blob that lies there, in the order of the digests; strange names are passed over."""
+
+    def remove_remnants(self, older_than_s: float) -> int:
+        """Remove what interrupted writes left where no list shows it; return how much there was."""
 
     def list_staging(self) -> list[Staging]:
         """Return the folders of work in flight. List first, then ask the database which of them have an owner."""

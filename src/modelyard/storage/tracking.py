@@ -18,6 +18,8 @@ from modelyard.rules.sources import shown
 
 ARTIFACT_PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 MAX_ANSWER_BYTES = 32 << 20
+# As many files are fetched at once (storage/copying.py), each over a connection that is kept.
+_CONNECTIONS = 8
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -66,7 +68,7 @@ class TrackingServer:
             token, username, password
         )
         self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s), retries=False
+            timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s), retries=False, maxsize=_CONNECTIONS
         )
 
     def close(self) -> None:

@@ -17,6 +17,8 @@ class TrackingTree:
     The proxy tells neither times nor digests, so a file can never be recognized as unchanged by a later attempt.
     """
 
+    at_hand = False
+
     def __init__(self, server: TrackingServer, path: str, limits: Limits, *, allow_plain_files: bool = False) -> None:
         self._server = server
         self._path = path

@@ -73,6 +73,10 @@ class Tree(Protocol):
     Several threads may open files of it at once.
     """
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether a file may be opened twice at little cost."""
+
     def entries(self) -> list[FileEntry]:
         """Return every file, sorted by path.
 

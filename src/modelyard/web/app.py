@@ -45,6 +45,7 @@ def create_site(runtime: Runtime) -> Site:
         files=FileIndexes(runtime.store),
         sources=_source_rules(runtime),
         uploads=UploadRules(settings.max_upload_bytes, settings.upload_hours, runtime.trust_ms),
+        download_redirects=settings.download_redirects,
         # The other threads stay free for reads, which must not wait behind copies.
         holding=Holding(settings.create_wait_s, places=max(1, settings.web_threads // 4)),
         identity=_identity(settings),
@@ -72,6 +73,7 @@ def _source_rules(runtime: Runtime) -> SourceRules:
     return SourceRules(
         mode=RegistrationMode(settings.registration),
         roots=runtime.roots,
+        buckets=runtime.buckets,
         tracking_configured=runtime.tracking is not None,
         runs_permitted=settings.tracking_shared or not guarded,
     )

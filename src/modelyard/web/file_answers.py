@@ -11,10 +11,12 @@ from modelyard.storage.store import Store, StoredBlob
 
 # granian passes pieces on as they are; larger ones only cost memory.
 PIECE_BYTES = 256 * 1024
+# The client goes there at once, and a range that follows asks here again.
+ADDRESS_LIFE_S = 60
 
 
-def file_answer(store: Store, blob: StoredBlob, *, file_name: str) -> Response:
-    """Return the answer to a GET or HEAD of a stored file.
+def file_answer(store: Store, blob: StoredBlob, *, file_name: str, redirect: bool = False) -> Response:
+    """Return the answer to a GET or HEAD of a stored file; with `redirect` a GET gets the store's own address, if any.
 
     Its length is always announced: a file that ends too soon must look broken to the client, never short.
     Raises NotFound when the blob is gone.
@@ -25,6 +27,11 @@ def file_answer(store: Store, blob: StoredBlob, *, file_name: str) -> Response:
     wanted = _wanted_range(blob.size_bytes, etag)
     start, end = wanted or (0, blob.size_bytes)
     opened = store.open_blob(blob.digest, blob.gen, blob.size_bytes)
+    if redirect and request.method == "GET":
+        address = store.signed_url(blob.digest, blob.gen, ADDRESS_LIFE_S)
+        if address is not None:
+            opened.close()
+            return _redirect(address)
     answer = Response(
         opened.pieces(start, end - start, piece_bytes=PIECE_BYTES) if request.method == "GET" else b"",
         status=HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK,
@@ -41,6 +48,12 @@ def file_answer(store: Store, blob: StoredBlob, *, file_name: str) -> Response:
     if wanted:
         answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{blob.size_bytes}"
     return answer
+
+
+def _redirect(address: str) -> Response:
+    # The address opens the file for anybody who sees it, so nobody on the way may keep this answer.
+    headers = {"Location": address, "Cache-Control": "no-store"}
+    return Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
 
 
 def _wanted_range(size_bytes: int, etag: str) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from modelyard.rules.sources import Source
 from modelyard.rules.versions import RegistrationMode
 from modelyard.storage.opening import check_source
 from modelyard.storage.roots import SourceRoots
+from modelyard.storage.source_buckets import SourceBuckets
 from modelyard.storage.store import Store
 from modelyard.web.file_index import FileIndexes
 from modelyard.web.holding import Holding
@@ -28,13 +29,18 @@ class SourceRules:
 
     mode: RegistrationMode
     roots: SourceRoots
+    buckets: SourceBuckets
     tracking_configured: bool
     runs_permitted: bool
 
     def vet(self, source: Source) -> None:
         """Raise SourceRefused for a source that no worker of this installation could read."""
         check_source(
-            source, roots=self.roots, tracking_configured=self.tracking_configured, runs_permitted=self.runs_permitted
+            source,
+            roots=self.roots,
+            tracking_configured=self.tracking_configured,
+            runs_permitted=self.runs_permitted,
+            buckets=self.buckets,
         )
 
 
@@ -58,6 +64,7 @@ class Site:
     files: FileIndexes
     sources: SourceRules
     uploads: UploadRules
+    download_redirects: bool
     holding: Holding
     identity: Identity
     signer: Signer

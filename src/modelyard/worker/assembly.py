@@ -12,7 +12,7 @@ from celery import Celery
 
 from modelyard.jobs.sweep import Broker, Sweep
 from modelyard.worker.beliefs import Beliefs, ZombieWatch
-from modelyard.worker.chores import Cleaning, Counting, Presence
+from modelyard.worker.chores import Cleaning, Counting, Presence, Tidying
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.tasks import register_tasks
@@ -31,6 +31,7 @@ class Assembly:
     beliefs: Beliefs = field(init=False)
     _flag: DrainFlag | None = None
     _context: Context | None = None
+    _tidying: Tidying | None = None
 
     def __post_init__(self) -> None:
         self.beliefs = Beliefs(self.concurrency)
@@ -38,11 +39,12 @@ class Assembly:
     def register(self, app: Celery, flag: DrainFlag) -> None:
         """Before the pool forks: name the tasks, connect nothing."""
         self._flag = flag
-        register_tasks(app, self._child_context, self.beliefs)
+        register_tasks(app, self._child_context, self.beliefs, self._tidy)
 
     def start_child(self) -> None:
         """In each child: connect; the note of a child that died in this place is struck out."""
         self._context, _ = self.open_context(self._drain_flag())
+        self._tidying = Tidying(self._context)
         self.beliefs.drop()
 
     def start_main(self, app: Celery, pids: Callable[[], Collection[int]]) -> None:
@@ -68,6 +70,10 @@ class Assembly:
         if self._context is None:
             raise RuntimeError("a task was run in a process that was not set up as a worker's child")
         return self._context
+
+    def _tidy(self) -> None:
+        if self._tidying is not None:
+            self._tidying()
 
     def _drain_flag(self) -> DrainFlag:
         if self._flag is None:

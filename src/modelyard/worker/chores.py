@@ -2,11 +2,13 @@
 
 import os
 import socket
+import time
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from sqlalchemy import delete, select
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from modelyard import __version__
@@ -14,6 +16,7 @@ from modelyard.database.clock import now_ms
 from modelyard.database.inserts import insert_or
 from modelyard.database.session import reading, repeat_conflicts, transaction
 from modelyard.database.tables import metadata
+from modelyard.errors import ModelyardError
 from modelyard.jobs import schedules
 from modelyard.jobs.counters import BATCH, ENDED, fold_attempts
 from modelyard.jobs.guards import jobs
@@ -84,6 +87,8 @@ class Counting:
 class Cleaning:
     """A chore: every `every` rounds removes old idempotency keys, expired uploads and staging without an owner, and
     has what lay in the trash long enough purged.
+
+    The process that sweeps also forks the worker's children; a store that does not bear that is left to them.
     """
 
     context: Context
@@ -98,7 +103,8 @@ class Cleaning:
         with transaction(self.context.engine) as session:
             session.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at_ms < now_ms() - DAY_MS))
             blobs.expire_uploads(session)
-        remove_lost_staging(self.context)
+        if self.context.store.survives_fork:
+            tidy_store(self.context)
         enqueue_due_purges(self.context)
 
 
@@ -113,6 +119,34 @@ def enqueue_due_purges(context: Context) -> int:
             return purges.enqueue_due_purge(session, one, context.lifecycle, trash_ms=trash_ms, by=schedules.ACTOR)
 
     return sum(repeat_conflicts(partial(enqueue, one)) for one in due)
+
+
+@dataclass(slots=True)
+class Tidying:
+    """What a worker's child does after a job, at most every `every_s`: tidies a store that only children may use."""
+
+    context: Context
+    every_s: float = 60.0
+    _next_s: float = 0.0
+
+    def __call__(self) -> None:
+        """Tidy when it is time. What fails is left for the next time."""
+        if self.context.store.survives_fork or time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + self.every_s
+        try:
+            tidy_store(self.context)
+        except (ModelyardError, DBAPIError) as error:
+            log.warning("the store was not tidied", reason=str(error).splitlines()[0])
+
+
+def tidy_store(context: Context) -> None:
+    """Remove what interrupted work left in the store."""
+    remove_lost_staging(context)
+    # Nothing is written for so long: a job ends within a day, and so does an upload.
+    remnants = context.store.remove_remnants(2 * DAY_S)
+    if remnants:
+        log.info("removed remnants of interrupted writes", number=remnants)
 
 
 def remove_lost_staging(context: Context) -> list[str]:

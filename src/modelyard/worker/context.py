@@ -10,6 +10,7 @@ from modelyard.jobs.guards import Claim
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.storage.identity import Owner
 from modelyard.storage.roots import SourceRoots
+from modelyard.storage.source_buckets import NO_BUCKETS, SourceBuckets
 from modelyard.storage.store import Store
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
@@ -42,6 +43,7 @@ class Context:
     trash_ms: int = 7 * DAY_MS
     grace_ms: int = DAY_MS
     verify_bytes_per_s: int = 0
+    buckets: SourceBuckets = NO_BUCKETS
 
 
 class Pulse(Protocol):

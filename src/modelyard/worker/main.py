@@ -121,6 +121,7 @@ def _open_context(settings: Settings, flag: DrainFlag) -> tuple[Context, Bell]:
         lifecycle=runtime.lifecycle,
         store=runtime.store,
         roots=runtime.roots,
+        buckets=runtime.buckets,
         tracking=runtime.tracking,
         limits=runtime.limits,
         drain=flag,

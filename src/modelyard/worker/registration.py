@@ -55,7 +55,9 @@ def _copy_source(context: Context, claim: Claim, ingest: Ingest, ledger: JobLedg
     pulse(step="Opening the source")
     pulse.say(f"Attempt {claim.attempt} copies {claim.arguments['source']}.")
     source = cast(CopiedSource, parse_source(claim.arguments["source"]))
-    with open_source(source, roots=context.roots, tracking=context.tracking, limits=context.limits) as opened:
+    with open_source(
+        source, roots=context.roots, tracking=context.tracking, limits=context.limits, buckets=context.buckets
+    ) as opened:
         copied = copy_tree(opened.tree, ingest, known=ledger.known_files(), ledger=ledger, pulse=tell)
         return copied, opened.run_id or ""
 

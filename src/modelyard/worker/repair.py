@@ -71,7 +71,9 @@ def _copy_again(
     pulse(step="Opening the source")
     with (
         context.store.ingest(claim.job_id, claim.attempt) as ingest,
-        open_source(source, roots=context.roots, tracking=context.tracking, limits=context.limits) as opened,
+        open_source(
+            source, roots=context.roots, tracking=context.tracking, limits=context.limits, buckets=context.buckets
+        ) as opened,
     ):
         tree: Tree = opened.tree
         if files is not None:

@@ -40,18 +40,22 @@ WORK: dict[JobKind, Work] = {
 }
 
 
-def register_tasks(app: Celery, context: Callable[[], Context], beliefs: Beliefs) -> None:
-    """Give `app` a task for each kind; `context` answers this child's parts once it has been forked."""
+def register_tasks(app: Celery, context: Callable[[], Context], beliefs: Beliefs, after: Callable[[], None]) -> None:
+    """Give `app` a task for each kind; `context` answers this child's parts once it has been forked.
+
+    `after` is called when a job has ended.
+    """
     for kind in WORK:
         limit_s = RULES[kind].time_limit_s + HARD_LIMIT_AFTER_S
         # Shared tasks would be entered into every other application of this process, too.
         register = app.task(name=task_name(kind), ignore_result=True, time_limit=limit_s, shared=False)
-        register(_task_of(context, beliefs))
+        register(_task_of(context, beliefs, after))
 
 
-def _task_of(context: Callable[[], Context], beliefs: Beliefs) -> Callable[[int], None]:
+def _task_of(context: Callable[[], Context], beliefs: Beliefs, after: Callable[[], None]) -> Callable[[int], None]:
     def run_job(job_id: int) -> None:
         runner.run(context(), _work_of_its_kind, job_id, beliefs)
+        after()
 
     return run_job
 

@@ -4,6 +4,7 @@ from flask import Response, request
 
 from modelyard.errors import InvalidState, NotFound, NotImplementedHere, PermissionDenied
 from modelyard.rules.artifact_paths import check_artifact_path
+from modelyard.storage.store import StoredBlob
 from modelyard.web.api.answers import Json
 from modelyard.web.api.arguments import Arguments, Text, arguments
 from modelyard.web.api.downloads import entry_json
@@ -40,7 +41,7 @@ def get_file(path: str) -> Response:
     found = index.files.get(inside)
     if found is None:
         raise NotFound("This version holds no such file.")
-    return file_answer(site().store, locate(files, found.digest), file_name=inside.rpartition("/")[2])
+    return _send(locate(files, found.digest), inside.rpartition("/")[2])
 
 
 def get_signed_file(version_id: str) -> Response:
@@ -49,7 +50,7 @@ def get_signed_file(version_id: str) -> Response:
     actor = site().identity.actor_named(link.user)
     if actor is None or link.version_id != version_id:
         raise NotFound("This link is not valid, or not any more. Ask for a new one.")
-    return file_answer(site().store, locate(find_version_files(actor, version_id), link.digest), file_name="file")
+    return _send(locate(find_version_files(actor, version_id), link.digest), "file")
 
 
 def refuse_change(path: str) -> Response:
@@ -65,6 +66,10 @@ def refuse_multipart(operation: str, path: str) -> Response:
 def refuse_presigned(path: str) -> Response:
     """Decline presigned downloads; clients then read through the proxy."""
     raise NotImplementedHere("Presigned download is not supported for the current artifact repository")
+
+
+def _send(blob: StoredBlob, file_name: str) -> Response:
+    return file_answer(site().store, blob, file_name=file_name, redirect=site().download_redirects)
 
 
 def _split(path: str) -> tuple[str, str]:

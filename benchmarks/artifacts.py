@@ -1,0 +1,259 @@
+"""What the store costs: files in and out of a disk and of a bucket, beside what others need for the same, in one run.
+
+    python -m benchmarks.artifacts [--scale 0.1] [--rounds 3] [local | bucket | proxy | memory | promotion]...
+
+Times are from `create` until READY over HTTP. Each round measures every side once, one after the other, so that a busy
+moment meets them all; the table gives medians. `--scale` makes everything smaller, for a look on a busy machine.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+
+from benchmarks import peers
+from benchmarks.bench import KIB, MIB, Bench, sync
+from benchmarks.figures import print_rows
+from benchmarks.memory import grown, start_peaks, used_bytes
+from tests.servers import SeaweedFS
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is moved; `scale` makes it less."""
+
+    scale: float
+    rounds: int
+
+    def files(self, number: int) -> int:
+        """Return how many files stand for `number` of them."""
+        return max(1, round(number * self.scale))
+
+    def size(self, size_bytes: int) -> int:
+        """Return the size that stands for `size_bytes`."""
+        return max(MIB, round(size_bytes * self.scale))
+
+
+def main() -> None:
+    """Run the parts that the command line names; all of them when it names none."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    sizes = Sizes(asked.scale, asked.rounds)
+    for name in asked.parts or PARTS:
+        with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as folder:
+            PARTS[name](Path(folder), sizes)
+
+
+def measure_local(folder: Path, sizes: Sizes) -> None:
+    """A folder to READY, beside `cp -r` with a sync, and beside mlflow's own way of fetching the same folder."""
+    cases = [
+        ("5,000 x 20 KiB", sizes.files(5_000), 20 * KIB, ">= 5,000 files/s, >= 2.5x mlflow"),
+        ("one file of 2 GiB", 1, sizes.size(2048 * MIB), ">= 0.65x cp"),
+        ("40 x 50 MiB", sizes.files(40), 50 * MIB, ">= 0.8x cp"),
+    ]
+    rows = []
+    with Bench(folder) as bench:
+        for name, files, size_bytes, budget in cases:
+            ours, copied, fetched = [], [], []
+            for number in range(sizes.rounds):
+                model = bench.model(f"{files}-{size_bytes}-{number}", files, size_bytes)
+                copied.append(timed(lambda model=model: copy_durably(model, folder / "copy")))
+                if files > 100:
+                    fetched.append(timed(lambda model=model: peers.mlflow_download(model, folder / "copy")))
+                ours.append(bench.register(model))
+                shutil.rmtree(model)
+            rows.append([name, *compared(files, size_bytes, ours, copied), *against(ours, fetched), budget])
+    print_rows(
+        f"A folder until READY, over HTTP (scale {sizes.scale:g}, median of {sizes.rounds})",
+        ["what", "files/s", "MB/s", "x cp -r + sync", "x mlflow", "budget"],
+        rows,
+    )
+
+
+def measure_bucket(folder: Path, sizes: Sizes) -> None:
+    """A folder into a bucket and out again, beside boto3 with eight threads on the same server."""
+    server = SeaweedFS()
+    server.start(buckets=("store", "peer"))
+    files, size_bytes = sizes.files(1_000), 20 * KIB
+    try:
+        with Bench(folder, variables=server.environment, store_url="s3://store/bench") as bench:
+            ups, downs, peer_ups, peer_downs = [], [], [], []
+            for number in range(sizes.rounds):
+                model = bench.model(f"small-{number}", files, size_bytes)
+                peer_up, peer_down = peers.boto3_up_and_down(model, f"round-{number}", server.environment)
+                peer_ups.append(peer_up)
+                peer_downs.append(peer_down)
+                ups.append(bench.register(model))
+                downs.append(timed(lambda: fetch_all(bench, files)))
+    finally:
+        server.remove()
+    print_rows(
+        f"1,000 x 20 KiB and a bucket on one machine (scale {sizes.scale:g}, median of {sizes.rounds})",
+        ["what", "files/s", "x boto3, 8 threads", "budget"],
+        [
+            ["folder until READY", rate(files, ups), *against(ups, peer_ups), ">= 1,200 files/s"],
+            ["downloads through us, 16 threads", rate(files, downs), *against(downs, peer_downs), ">= 1,200 files/s"],
+        ],
+    )
+
+
+def measure_proxy(folder: Path, sizes: Sizes) -> None:
+    """The artifact proxy of a real tracking server as a source, beside mlflow's client on the same server."""
+    files = sizes.files(5_000)
+    with peers.tracking_server(folder / "tracking") as server:
+        ours, theirs = [], []
+        with Bench(folder, tracking_uri=server.url) as bench:
+            for number in range(sizes.rounds):
+                model = bench.model(f"proxied-{number}", files, 20 * KIB)
+                server.take(model, f"bench/{number}")
+                few = server.take(bench.model(f"few-{number}", max(1, files // 10), 20 * KIB), f"few/{number}")
+                theirs.append(10 * timed(lambda few=few: server.fetch_by_mlflow(few, folder / "copy")))
+                ours.append(bench.register(f"mlflow-artifacts:/bench/{number}"))
+    print_rows(
+        f"5,000 x 20 KiB behind mlflow's proxy until READY (scale {sizes.scale:g}, median of {sizes.rounds})",
+        ["what", "files/s", "x mlflow client", "budget"],
+        [["mlflow-artifacts:/", rate(files, ours), *against(ours, theirs), ">= 200 files/s"]],
+    )
+
+
+def measure_memory(folder: Path, sizes: Sizes) -> None:
+    """The most memory that the worker takes for a file of each size, and the web for eight downloads at once."""
+    server = SeaweedFS()
+    server.start()
+    on_disk, in_bucket = folder / "disk", folder / "bucket"
+    try:
+        with Bench(on_disk) as bench:
+            rows = _memory_of(bench, "disk", sizes)
+        with Bench(in_bucket, variables=server.environment, store_url="s3://store/bench") as bench:
+            rows += _memory_of(bench, "bucket", sizes)
+    finally:
+        server.remove()
+    print_rows(
+        "Memory of the process that grew most, in MiB",
+        ["store", "what", "before", "peak", "grown by", "budget"],
+        rows,
+    )
+
+
+def _memory_of(bench: Bench, store: str, sizes: Sizes) -> list[list[str]]:
+    rows = []
+    for files, size_bytes in [
+        (1, 10 * MIB),
+        (1, sizes.size(2048 * MIB)),
+        (sizes.files(40), 50 * MIB),
+        (1, sizes.size(4096 * MIB)),
+    ]:
+        model = bench.model(f"large-{files}-{size_bytes}", files, size_bytes)
+        before = start_peaks(bench.system)
+        bench.register(model)
+        what = f"register {files} x {size_bytes / MIB:,.0f} MiB"
+        rows.append([store, what, *grown(bench.system, before, "worker"), "<= 128"])
+        shutil.rmtree(model)
+    url = f"{bench.files_url(bench.newest())}/data/00000"
+    before = start_peaks(bench.system)
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(drain, [url] * 8))
+    what = f"8 clients download {size_bytes / MIB:,.0f} MiB"
+    rows.append([store, what, *grown(bench.system, before, "web"), "<= 128"])
+    return rows
+
+
+def measure_promotion(folder: Path, sizes: Sizes) -> None:
+    """`copy_model_version` of a large version, beside a write of one row; and what it adds to the store."""
+    with Bench(folder) as bench:
+        bench.register(bench.model("large", 1, sizes.size(2048 * MIB)))
+        source = f"models:/bench/{bench.newest()}"
+        text = {"name": "bench", "version": "1", "description": "d"}
+        writes = [timed(lambda: bench.system.call("PATCH", "model-versions/update", text)) for _ in range(50)]
+        before = used_bytes(bench.system.home / "store")
+        promotions = [
+            timed(lambda: bench.system.call("POST", "model-versions/create", {"name": "bench", "source": source}))
+            for _ in range(50)
+        ]
+        bench.wait(bench.newest())
+        added = used_bytes(bench.system.home / "store") - before
+    milliseconds = [f"{1000 * statistics.median(values):.2f}" for values in (promotions, writes)]
+    print_rows(
+        f"Promotion of a version of 2 GiB (scale {sizes.scale:g}), READY in the answer",
+        ["promotion ms", "a description ms", "ratio", "bytes added", "budget"],
+        [
+            [
+                *milliseconds,
+                f"{statistics.median(promotions) / statistics.median(writes):.2f}",
+                str(added),
+                "<= 2x, 0 bytes",
+            ]
+        ],
+    )
+
+
+def copy_durably(source: Path, target: Path) -> None:
+    """Copy as `cp -r` does and wait for the disk; the copy is removed outside of the time by `timed`."""
+    subprocess.run(["cp", "-r", str(source), str(target)], check=True)
+    sync(target)
+
+
+def timed(act: Callable[[], object]) -> float:
+    """Return the seconds that `act` takes."""
+    for left in Path(tempfile.gettempdir()).glob("modelyard-bench-*/copy"):
+        shutil.rmtree(left)
+    began_s = time.perf_counter()
+    act()
+    return time.perf_counter() - began_s
+
+
+def rate(files: int, seconds: Sequence[float]) -> str:
+    """Return files a second, by the median."""
+    return f"{files / statistics.median(seconds):,.0f}"
+
+
+def compared(files: int, size_bytes: int, ours: Sequence[float], copied: Sequence[float]) -> list[str]:
+    """Return files a second, megabytes a second, and how that compares with cp."""
+    megabytes = files * size_bytes / 1e6 / statistics.median(ours)
+    return [rate(files, ours), f"{megabytes:,.0f}", *against(ours, copied)]
+
+
+def against(ours: Sequence[float], theirs: Sequence[float]) -> list[str]:
+    """Return how many times as fast as the others we are; "-" where there is nothing to compare with."""
+    known = [seconds for seconds in theirs if seconds]
+    return [f"{statistics.median(known) / statistics.median(ours):.2f}" if known else "-"]
+
+
+def fetch_all(bench: Bench, files: int) -> None:
+    """Download every file of the newest version, as a client with many threads does."""
+    url = bench.files_url(bench.newest())
+    with urllib3.PoolManager(maxsize=16) as http, ThreadPoolExecutor(16) as threads:
+        answers = threads.map(lambda number: http.request("GET", f"{url}/data/{number:05}").status, range(files))
+        assert set(answers) == {200}
+
+
+def drain(url: str) -> None:
+    """Download a file and forget it, piece by piece."""
+    with urllib3.PoolManager() as http:
+        answer = http.request("GET", url, preload_content=False)
+        while answer.read(MIB):
+            pass
+        answer.release_conn()
+
+
+PARTS: dict[str, Callable[[Path, Sizes], None]] = {
+    "local": measure_local,
+    "bucket": measure_bucket,
+    "proxy": measure_proxy,
+    "memory": measure_memory,
+    "promotion": measure_promotion,
+}
+
+if __name__ == "__main__":
+    main()
