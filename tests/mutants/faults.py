@@ -3,6 +3,7 @@
 from tests.mutants.planting import Fault
 
 GUARDS, LIFECYCLE, QUEUE, SWEEP = "jobs/guards.py", "jobs/lifecycle.py", "jobs/queue.py", "jobs/sweep.py"
+STATEMENTS = "jobs/statements.py"
 EFFECTS, HEART, RUNNER, PRUNING = "registry/job_effects.py", "worker/heart.py", "worker/runner.py", "worker/pruning.py"
 
 ZOMBIES = ("tests/jobs/test_zombies.py",)
@@ -15,62 +16,64 @@ REGISTRY = ("tests/registry/test_job_effects.py",)
 HEARTS = ("tests/worker/test_heart.py",)
 RUNS = ("tests/worker/test_runner.py",)
 
-_ANYBODY_S = "jobs.c.id == claim.job_id, jobs.c.status == JobStatus.RUNNING"
+_ANYBODY_S = 'jobs.c.id == bindparam("my_job"), jobs.c.status == JobStatus.RUNNING'
 
 OWNERS = [
-    Fault("owner: the attempt is not asked for", GUARDS, "        jobs.c.attempt == claim.attempt,\n", "", ZOMBIES),
-    Fault("owner: the worker is not asked for", GUARDS, "        jobs.c.worker == claim.worker,\n", "", ZOMBIES),
+    Fault(
+        "owner: the attempt is not asked for", GUARDS, '    jobs.c.attempt == bindparam("my_attempt"),\n', "", ZOMBIES
+    ),
+    Fault("owner: the worker is not asked for", GUARDS, '    jobs.c.worker == bindparam("my_worker"),\n', "", ZOMBIES),
     Fault(
         "owner: whether it still runs is not asked for",
         GUARDS,
-        "        jobs.c.worker == claim.worker,\n        jobs.c.status == JobStatus.RUNNING,\n",
-        "        jobs.c.worker == claim.worker,\n",
+        '    jobs.c.worker == bindparam("my_worker"),\n    jobs.c.status == JobStatus.RUNNING,\n',
+        '    jobs.c.worker == bindparam("my_worker"),\n',
         ZOMBIES,
     ),
     Fault(
         "owner: a heartbeat writes progress for anybody",
-        LIFECYCLE,
-        "            .where(*mine(claim))\n            .values(lease_until_ms=now_ms()",
-        f"            .where({_ANYBODY_S})\n            .values(lease_until_ms=now_ms()",
+        STATEMENTS,
+        "update(jobs).where(*MINE).values(lease_until_ms=now_ms()",
+        f"update(jobs).where({_ANYBODY_S}).values(lease_until_ms=now_ms()",
         ZOMBIES,
     ),
     Fault(
         "owner: anybody may end a job",
-        LIFECYCLE,
-        "            .where(*mine(claim))\n            .values(\n                status=status,\n",
-        f"            .where({_ANYBODY_S})\n            .values(\n                status=status,\n",
+        STATEMENTS,
+        "update(jobs).where(*MINE).values(lease_until_ms=null(), finished_at_ms",
+        f"update(jobs).where({_ANYBODY_S}).values(lease_until_ms=null(), finished_at_ms",
         ZOMBIES,
     ),
     Fault(
         "owner: anybody may give a job back",
-        LIFECYCLE,
-        "guards = (*mine(claim), self.overdue()) if reaping else mine(claim)",
-        f"guards = (*mine(claim), self.overdue()) if reaping else ({_ANYBODY_S})",
+        STATEMENTS,
+        "        .where(*MINE, *guards)\n",
+        f"        .where({_ANYBODY_S}, *guards)\n",
         ZOMBIES,
     ),
     Fault(
         "owner: the work's own transactions do not ask for it",
         GUARDS,
-        "update(jobs).where(*mine(claim)).values(attempt=jobs.c.attempt)",
+        "update(jobs).where(*MINE).values(attempt=jobs.c.attempt)",
         f"update(jobs).where({_ANYBODY_S}).values(attempt=jobs.c.attempt)",
         ZOMBIES,
     ),
     Fault(
         "owner: the outcome of another is taken for one's own",
-        LIFECYCLE,
-        "jobs.c.id == claim.job_id, jobs.c.attempt == claim.attempt, jobs.c.worker == claim.worker",
-        "jobs.c.id == claim.job_id, jobs.c.attempt == claim.attempt",
+        STATEMENTS,
+        ', jobs.c.attempt == bindparam("my_attempt"), jobs.c.worker == bindparam("my_worker")',
+        ', jobs.c.attempt == bindparam("my_attempt")',
         MOVES,
     ),
 ]
 
 CLAIMS = [
-    Fault("claim: every attempt is the first", LIFECYCLE, "attempt=jobs.c.attempt + 1,", "attempt=1,", MOVES),
+    Fault("claim: every attempt is the first", STATEMENTS, "attempt=jobs.c.attempt + 1,", "attempt=1,", MOVES),
     Fault(
         "claim: gives credit for one more attempt",
-        LIFECYCLE,
-        "                    attempt=jobs.c.attempt + 1,\n",
-        "                    attempt=jobs.c.attempt + 1,\n                    max_attempts=jobs.c.max_attempts + 1,\n",
+        STATEMENTS,
+        "        attempt=jobs.c.attempt + 1,\n",
+        "        attempt=jobs.c.attempt + 1,\n        max_attempts=jobs.c.max_attempts + 1,\n",
         MOVES,
     ),
     Fault(
@@ -106,7 +109,7 @@ ENQUEUING = [
         "self.ring(kind, queue, job_id)",
         MOVES,
     ),
-    Fault("enqueue: the dedupe key is dropped", QUEUE, "dedupe_key=dedupe_key,", "dedupe_key=None,", MOVES),
+    Fault("enqueue: the dedupe key is dropped", QUEUE, '"dedupe_key": dedupe_key,', '"dedupe_key": None,', MOVES),
     Fault(
         "schedule: an edit meanwhile is not seen",
         "jobs/schedules.py",
@@ -145,8 +148,8 @@ ENDS = [
     Fault(
         "end: a job is locked before its model",
         LIFECYCLE,
-        "        lock_registry_rows(session, claim.model_id, claim.version_id)\n        row = session.execute(\n",
-        "        row = session.execute(\n",
+        "        lock_registry_rows(session, claim.model_id, claim.version_id)\n        told = {",
+        "        told = {",
         COLLISIONS,
     ),
     Fault(
@@ -178,42 +181,42 @@ ENDS = [
 RETURNS = [
     Fault(
         "reap: the lease is not looked at again",
-        LIFECYCLE,
-        "guards = (*mine(claim), self.overdue()) if reaping else mine(claim)",
-        "guards = mine(claim)",
+        STATEMENTS,
+        "_return(OVERDUE, granted=0)",
+        "_return(granted=0)",
         MOVES,
     ),
     Fault(
         "reap: a clock that fell back is not noticed",
-        LIFECYCLE,
-        "return or_(lease < now_ms() - self.slack_ms, lease > now_ms() + 2 * self.lease_ms)",
-        "return lease < now_ms() - self.slack_ms",
+        STATEMENTS,
+        "now_ms() - _SLACK_MS, jobs.c.lease_until_ms > now_ms() + 2 * _LEASE_MS\n",
+        "now_ms() - _SLACK_MS\n",
         MOVES,
     ),
     Fault(
         "release: lowers the attempt",
-        LIFECYCLE,
+        STATEMENTS,
         "            max_attempts=jobs.c.max_attempts + granted,\n",
         "            attempt=jobs.c.attempt - granted,\n",
         MOVES,
     ),
     Fault(
         "release: grants without a bound",
-        LIFECYCLE,
-        "case((jobs.c.releases < MAX_GRANTED_RELEASES, 1), else_=0) if back.grant else 0",
-        "1 if back.grant else 0",
+        STATEMENTS,
+        "_GRANT = case((jobs.c.releases < MAX_GRANTED_RELEASES, 1), else_=0)",
+        "_GRANT = 1",
         MOVES,
     ),
     Fault(
         "release: the granted attempt is not compared with",
-        LIFECYCLE,
+        STATEMENTS,
         "used_up = jobs.c.attempt >= jobs.c.max_attempts + granted",
         "used_up = jobs.c.attempt >= jobs.c.max_attempts",
         MOVES,
     ),
     Fault(
         "give back: a cancelled job waits again",
-        LIFECYCLE,
+        STATEMENTS,
         "                (jobs.c.cancel_requested, JobStatus.CANCELLED.value),\n",
         "",
         ("tests/jobs/test_cancel.py",),
@@ -221,13 +224,14 @@ RETURNS = [
     Fault(
         "cancel: in two steps",
         LIFECYCLE,
-        "        waiting = jobs.c.status == JobStatus.QUEUED\n",
+        '        asked = {"its_job": job_id, "by": by,',
         "        waiting = jobs.c.status == JobStatus.QUEUED\n"
         "        looked = update(jobs).where(jobs.c.id == job_id, waiting).values(wakes=0)\n"
         "        if session.execute(looked).rowcount == 0:\n"
         "            flag = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.RUNNING)\n"
-        "            moved = session.execute(flag.values(cancel_requested=true(), cancelled_by=by))\n"
-        "            return JobStatus.RUNNING if moved.rowcount else None\n",
+        "            moved = session.execute(flag.values(cancel_requested=True, cancelled_by=by))\n"
+        "            return JobStatus.RUNNING if moved.rowcount else None\n"
+        '        asked = {"its_job": job_id, "by": by,',
         ("tests/jobs/test_collisions.py",),
     ),
     Fault(
@@ -237,17 +241,17 @@ RETURNS = [
         "row.status_message))\n        return status\n",
         SUBJECTS,
     ),
-    Fault("retry: keeps the flag of the cancel", LIFECYCLE, "                cancel_requested=false(),\n", "", RETRY),
+    Fault("retry: keeps the flag of the cancel", STATEMENTS, "        cancel_requested=false(),\n", "", RETRY),
     Fault(
         "retry: gives no new attempts",
-        LIFECYCLE,
-        "                max_attempts=jobs.c.attempt + self.queue.attempts,\n",
+        STATEMENTS,
+        '        max_attempts=jobs.c.attempt + bindparam("attempts", type_=jobs.c.max_attempts.type),\n',
         "",
         RETRY,
     ),
     Fault(
         "retry: of whatever is over",
-        LIFECYCLE,
+        STATEMENTS,
         "jobs.c.status.in_([JobStatus.FAILED, JobStatus.CANCELLED])",
         "jobs.c.status.in_(FINAL)",
         RETRY,

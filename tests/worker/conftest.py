@@ -11,7 +11,7 @@ from sqlalchemy import Engine, delete, select, update
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Job, ModelVersion, RegisteredModel, metadata
 from modelyard.jobs.lifecycle import Lifecycle
-from modelyard.jobs.queue import JobQueue
+from modelyard.jobs.queue import Enqueued, JobQueue
 from modelyard.registry import job_effects
 from modelyard.rules.jobs import JobKind, JobStatus
 from modelyard.storage.identity import Owner
@@ -72,7 +72,7 @@ class House:
             (folder / path).write_bytes(content)
         return folder
 
-    def register(self, source: Path | str, *, number: int = 1, **arguments: Any) -> Job:
+    def register(self, source: Path | str, *, number: int = 1, **arguments: Any) -> Enqueued:
         """Enter a pending version and its job, as a create request does."""
         with transaction(self.engine) as session:
             version = ModelVersion(model_id=self.model_id, version=number, source=str(source), created_by="ann")
@@ -88,11 +88,11 @@ class House:
                 version_id=version.id,
             )
 
-    def run(self, job: Job, work: Work = register_version) -> JobStatus | None:
+    def run(self, job: Job | Enqueued, work: Work = register_version) -> JobStatus | None:
         """Run one attempt of a job."""
         return runner.run(self.context, work, job.id)
 
-    def enqueue(self, kind: JobKind, **options: Any) -> Job:
+    def enqueue(self, kind: JobKind, **options: Any) -> Enqueued:
         """Enqueue a job of any kind; options are those of `JobQueue.enqueue`."""
         with transaction(self.engine) as session:
             return self.context.lifecycle.queue.enqueue(session, kind, requested_by="ann", **options)
@@ -118,7 +118,7 @@ class House:
         self.context = replace(self.context, **changes)
         return self
 
-    def queue_again(self, job: Job) -> None:
+    def queue_again(self, job: Job | Enqueued) -> None:
         """Put a job back into the queue, as the reap of its lost worker does."""
         lost = {"status": "QUEUED", "lease_until_ms": None, "worker": None, "run_after_ms": 0}
         with transaction(self.engine) as session:
@@ -129,7 +129,7 @@ class House:
         with reading(self.engine) as session:
             return session.scalars(select(ModelVersion).where(ModelVersion.version == number)).one()
 
-    def job(self, job: Job) -> Job:
+    def job(self, job: Job | Enqueued) -> Job:
         """Return the job's row as it is now."""
         with reading(self.engine) as session:
             return session.scalars(select(Job).where(Job.id == job.id)).one()

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from modelyard.database.session import reading, transaction
-from modelyard.database.tables import JobLogLine, ModelVersion, RegisteredModel
+from modelyard.database.tables import Job, JobLogLine, ModelVersion, RegisteredModel
 from modelyard.errors import ClaimLost
 from modelyard.registry import blobs, collection, integrity, verifying
 from modelyard.registry.verifying import Suspect
@@ -263,7 +263,7 @@ def test_a_clock_that_fell_back_does_not_verify_for_ever(house, set_clock):
     job = house.enqueue(JobKind.VERIFY_STORE)
     set_clock(-HOUR_MS)
     with transaction(house.engine) as session:
-        session.execute(update(type(job)).where(type(job).id == job.id).values(run_after_ms=0))
+        session.execute(update(Job).where(Job.id == job.id).values(run_after_ms=0))
 
     house.run(job, verify_store)
 

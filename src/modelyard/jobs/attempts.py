@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
@@ -25,20 +25,23 @@ class LogLine:
     text: str
 
 
+_BEGIN = insert(attempts).values(started_at_ms=now_ms())
+_END = (
+    update(attempts)
+    .where(attempts.c.job_id == bindparam("its_job"), attempts.c.attempt == bindparam("its_attempt"))
+    .values(ended_at_ms=now_ms())
+)
+
+
 def begin_attempt(session: Session, claim: Claim) -> None:
     """Write the row of an attempt that was claimed in this transaction."""
-    session.execute(
-        insert(attempts).values(job_id=claim.job_id, attempt=claim.attempt, worker=claim.worker, started_at_ms=now_ms())
-    )
+    session.execute(_BEGIN, {"job_id": claim.job_id, "attempt": claim.attempt, "worker": claim.worker})
 
 
 def end_attempt(session: Session, claim: Claim, outcome: AttemptOutcome, error_code: str | None, message: str) -> None:
     """Write how an attempt ended, in the transaction that ends it."""
-    session.execute(
-        update(attempts)
-        .where(attempts.c.job_id == claim.job_id, attempts.c.attempt == claim.attempt)
-        .values(ended_at_ms=now_ms(), outcome=outcome, error_code=error_code, status_message=message)
-    )
+    told = {"outcome": outcome, "error_code": error_code, "status_message": message}
+    session.execute(_END, {"its_job": claim.job_id, "its_attempt": claim.attempt, **told})
 
 
 def write_lines(session: Session, claim: Claim, lines: Sequence[LogLine]) -> None:

@@ -5,9 +5,9 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
 from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
@@ -56,14 +56,21 @@ def claim_of(row: Any) -> Claim:
     return Claim(*tuple(row)[: len(CLAIM_COLUMNS)])
 
 
-def mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    """The guard of every write for a running job: this very attempt by this very worker."""
-    return (
-        jobs.c.id == claim.job_id,
-        jobs.c.attempt == claim.attempt,
-        jobs.c.worker == claim.worker,
-        jobs.c.status == JobStatus.RUNNING,
-    )
+# The guard of every write for a running job: this very attempt by this very worker. Its values are `me`'s.
+MINE: Final[tuple[ColumnElement[bool], ...]] = (
+    jobs.c.id == bindparam("my_job"),
+    jobs.c.attempt == bindparam("my_attempt"),
+    jobs.c.worker == bindparam("my_worker"),
+    jobs.c.status == JobStatus.RUNNING,
+)
+
+
+def me(claim: Claim) -> dict[str, Any]:
+    """Return the values that `MINE` asks for."""
+    return {"my_job": claim.job_id, "my_attempt": claim.attempt, "my_worker": claim.worker}
+
+
+_HOLD = update(jobs).where(*MINE).values(attempt=jobs.c.attempt)
 
 
 @cache
@@ -87,14 +94,18 @@ def hold(session: Session, claim: Claim) -> None:
 
     Raises ClaimLost. The UPDATE also keeps others from ending the job before this transaction commits.
     """
-    held = session.execute(update(jobs).where(*mine(claim)).values(attempt=jobs.c.attempt))
+    held = session.execute(_HOLD, me(claim))
     if held.rowcount != 1:  # type: ignore[attr-defined]
         raise ClaimLost(claim.job_id, claim.attempt)
+
+
+_LOCK_MODEL = select(models.c.id).where(models.c.id == bindparam("its_id")).with_for_update()
+_LOCK_VERSION = select(versions.c.id).where(versions.c.id == bindparam("its_id")).with_for_update()
 
 
 def lock_registry_rows(session: Session, model_id: int | None, version_id: int | None) -> None:
     """Lock the model's row, then the version's: whoever ends a job takes them before the job's (deadlocks else)."""
     if model_id is not None:
-        session.execute(select(models.c.id).where(models.c.id == model_id).with_for_update())
+        session.execute(_LOCK_MODEL, {"its_id": model_id})
     if version_id is not None:
-        session.execute(select(versions.c.id).where(versions.c.id == version_id).with_for_update())
+        session.execute(_LOCK_VERSION, {"its_id": version_id})

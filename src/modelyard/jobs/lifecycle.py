@@ -14,22 +14,21 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, case, false, func, null, or_, select, true, update
+from sqlalchemy import Connection, Engine, Update, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, repeat_conflicts, transaction
 from modelyard.errors import ClaimLost
 from modelyard.jobs.attempts import LogLine, begin_attempt, end_attempt, write_lines
-from modelyard.jobs.guards import CLAIM_COLUMNS, Claim, claim_of, claimable, jobs, lock_registry_rows, mine
+from modelyard.jobs.guards import Claim, claim_of, jobs, lock_registry_rows, me
 from modelyard.jobs.queue import JobQueue
-from modelyard.rules.jobs import FINAL, MAX_GRANTED_RELEASES, OPEN, AttemptOutcome, JobKind, JobStatus, clip_message
+from modelyard.jobs.statements import ACKNOWLEDGE, BEAT, CANCEL, CLAIM, END, GIVE_BACK, OUTCOME, REAP, RELEASE, RETRY
+from modelyard.rules.jobs import FINAL, OPEN, AttemptOutcome, JobKind, JobStatus, clip_message
 
-NO_PROGRESS: Mapping[str, Any] = MappingProxyType({})
-# The sentence that a cancelled job and its version show, as the row itself tells it.
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+# What a cancelled job and its version show when there was nothing left to change.
 NOTHING_LEFT = "What the job worked on was deleted."
-CANCELLED_BY: ColumnElement[str] = "Cancelled by " + func.coalesce(jobs.c.cancelled_by, "an unknown actor") + "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,11 @@ class Lifecycle:
         slack = self.lease_ms // 3 if self.engine.dialect.name == "sqlite" else 0
         object.__setattr__(self, "slack_ms", slack)
 
+    @property
+    def terms(self) -> dict[str, int]:
+        """What the statements ask that judge a lease: its length and the slack, in milliseconds."""
+        return {"lease_ms": self.lease_ms, "slack_ms": self.slack_ms}
+
     def claim(self, job_id: int, worker: str) -> Claim | None:
         """Take a waiting job: RUNNING, one attempt charged, a lease. None when it is somebody else's, or not now."""
         try:
@@ -87,21 +91,8 @@ class Lifecycle:
 
     def _claim(self, job_id: int, worker: str) -> Claim | None:
         with transaction(self.engine) as session:
-            row = session.execute(
-                update(jobs)
-                .where(jobs.c.id == job_id, *claimable())
-                .values(
-                    status=JobStatus.RUNNING,
-                    attempt=jobs.c.attempt + 1,
-                    worker=worker,
-                    lease_until_ms=now_ms() + self.lease_ms,
-                    started_at_ms=func.coalesce(jobs.c.started_at_ms, now_ms()),
-                    status_message=null(),
-                    error_code=null(),
-                    bytes_per_s=null(),
-                )
-                .returning(*CLAIM_COLUMNS)
-            ).one_or_none()
+            asked = {"its_job": job_id, "worker": worker, "lease_ms": self.lease_ms}
+            row = session.execute(CLAIM, asked).one_or_none()
             if row is None:
                 return None
             claim = claim_of(row)
@@ -123,18 +114,13 @@ class Lifecycle:
             return self._beat(connection, claim, progress)
 
     def _beat(self, session: Session | Connection, claim: Claim, progress: dict[str, Any]) -> bool:
-        row = session.execute(
-            update(jobs)
-            .where(*mine(claim))
-            .values(lease_until_ms=now_ms() + self.lease_ms, **progress)
-            .returning(jobs.c.cancel_requested)
-        ).one_or_none()
+        row = session.execute(BEAT, {**progress, **me(claim), "lease_ms": self.lease_ms}).one_or_none()
         if row is None:
             raise ClaimLost(claim.job_id, claim.attempt)
         return bool(row.cancel_requested)
 
     def finish(
-        self, claim: Claim, result: Any, said: Sequence[LogLine] = (), progress: Mapping[str, Any] = NO_PROGRESS
+        self, claim: Claim, result: Any, said: Sequence[LogLine] = (), progress: Mapping[str, Any] = NOTHING
     ) -> JobStatus:
         """End the job SUCCEEDED together with its effect; CANCELLED when the effect found nothing to change.
 
@@ -161,14 +147,14 @@ class Lifecycle:
 
     def acknowledge_cancel(self, claim: Claim, said: Sequence[LogLine] = ()) -> JobStatus:
         """End a running job that somebody cancelled."""
-        return repeat_conflicts(lambda: self._end_with(claim, JobStatus.CANCELLED, None, CANCELLED_BY, said))
+        return repeat_conflicts(lambda: self._end_with(claim, JobStatus.CANCELLED, None, None, said))
 
     def _end_with(
         self,
         claim: Claim,
         status: JobStatus,
         error_code: str | None,
-        message: ColumnElement[str] | str,
+        message: str | None,
         said: Sequence[LogLine],
     ) -> JobStatus:
         with transaction(self.engine) as session:
@@ -182,25 +168,17 @@ class Lifecycle:
         claim: Claim,
         status: JobStatus,
         error_code: str | None,
-        message: ColumnElement[str] | str,
+        message: str | None,
         said: Sequence[LogLine],
-        progress: Mapping[str, Any] = NO_PROGRESS,
+        progress: Mapping[str, Any] = NOTHING,
     ) -> str:
-        """End the job and return the message as it was written."""
+        """End the job and return the message as it was written; without one it names who cancelled."""
         lock_registry_rows(session, claim.model_id, claim.version_id)
-        row = session.execute(
-            update(jobs)
-            .where(*mine(claim))
-            .values(
-                status=status,
-                lease_until_ms=null(),
-                finished_at_ms=now_ms(),
-                error_code=error_code,
-                status_message=clip_message(message) if isinstance(message, str) else message,
-                **progress,
-            )
-            .returning(jobs.c.status_message)
-        ).one_or_none()
+        told = {"status": status, "error_code": error_code, **progress, **me(claim)}
+        if message is None:
+            row = session.execute(ACKNOWLEDGE, told).one_or_none()
+        else:
+            row = session.execute(END, {"status_message": clip_message(message), **told}).one_or_none()
         if row is None:
             raise ClaimLost(claim.job_id, claim.attempt)
         write_lines(session, claim, said)
@@ -212,34 +190,34 @@ class Lifecycle:
         self, claim: Claim, *, delay_ms: int, error_code: str, message: str, said: Sequence[LogLine] = ()
     ) -> JobStatus:
         """Return a job after a temporary failure: QUEUED with a delay, or FAILED when its attempts are used up."""
-        back = _Return(AttemptOutcome.RETRIED, delay_ms, error_code, clip_message(message), said=said)
-        return self._return_job(claim, back)
+        back = _Return(AttemptOutcome.RETRIED, delay_ms, error_code, clip_message(message), said)
+        return repeat_conflicts(lambda: self._return_job(claim, back, GIVE_BACK))
 
     def release(self, claim: Claim, said: Sequence[LogLine] = ()) -> JobStatus:
         """Return a job because this worker stops: QUEUED at once, one more attempt granted (up to a bound)."""
         message = "The worker stopped; waiting for another."
-        back = _Return(AttemptOutcome.RELEASED, 0, "worker_stopped", message, grant=True, said=said)
-        return self._return_job(claim, back)
+        back = _Return(AttemptOutcome.RELEASED, 0, "worker_stopped", message, said)
+        return repeat_conflicts(lambda: self._return_job(claim, back, RELEASE))
 
     def reap(self, claim: Claim, *, delay_ms: int) -> JobStatus | None:
         """Take a job from a worker whose lease ran out. None when it came back to life, or another sweep has it."""
         message = "The worker that ran this job was lost."
+        back = _Return(AttemptOutcome.LOST, delay_ms, "worker_lost", message)
         try:
-            return self._return_job(claim, _Return(AttemptOutcome.LOST, delay_ms, "worker_lost", message))
+            return repeat_conflicts(lambda: self._return_job(claim, back, REAP, self.terms))
         except ClaimLost:
             return None
 
-    def _return_job(self, claim: Claim, back: "_Return") -> JobStatus:
-        return repeat_conflicts(lambda: self._return_once(claim, back))
-
-    def _return_once(self, claim: Claim, back: "_Return") -> JobStatus:
-        reaping = back.outcome is AttemptOutcome.LOST
+    def _return_job(
+        self, claim: Claim, back: "_Return", statement: Update, terms: Mapping[str, int] = NOTHING
+    ) -> JobStatus:
+        reaping = statement is REAP
         with transaction(self.engine) as session:
             lock_registry_rows(session, claim.model_id, claim.version_id)
             if reaping and not _lock_unless_busy(session, claim.job_id):
                 raise ClaimLost(claim.job_id, claim.attempt)
-            guards = (*mine(claim), self.overdue()) if reaping else mine(claim)
-            row = _return_statement(session, guards, back)
+            asked = {"delay_ms": back.delay_ms, "error_code": back.error_code, "message": back.message}
+            row = session.execute(statement, {**asked, **terms, **me(claim)}).one_or_none()
             if row is None:
                 raise ClaimLost(claim.job_id, claim.attempt)
             status = JobStatus(row.status)
@@ -254,31 +232,14 @@ class Lifecycle:
                 self.queue.ring_after_commit(session, claim.kind, row.queue, claim.job_id)
             return status
 
-    def overdue(self) -> ColumnElement[bool]:
-        """Whether a running job's lease is over; the second half catches a clock that fell back."""
-        lease = jobs.c.lease_until_ms
-        return or_(lease < now_ms() - self.slack_ms, lease > now_ms() + 2 * self.lease_ms)
-
     def cancel(self, session: Session, job_id: int, *, by: str) -> JobStatus | None:
         """Cancel a job inside the caller's transaction: at once while it waits, by a flag while it runs.
 
         The caller has locked the model's and the version's row. Returns CANCELLED or RUNNING (flag set; its worker
         acknowledges), None when the job had already ended.
         """
-        waiting = jobs.c.status == JobStatus.QUEUED
-        row = session.execute(
-            update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.status.in_(OPEN))
-            .values(
-                cancel_requested=true(),
-                cancelled_by=func.coalesce(jobs.c.cancelled_by, by),
-                status=case((waiting, JobStatus.CANCELLED.value), else_=jobs.c.status),
-                finished_at_ms=case((waiting, now_ms()), else_=null()),
-                # SET reads the old values: the name just given stands only in this statement.
-                status_message=case((waiting, f"Cancelled by {by}."), else_=jobs.c.status_message),
-            )
-            .returning(*CLAIM_COLUMNS, jobs.c.status, jobs.c.status_message)
-        ).one_or_none()
+        asked = {"its_job": job_id, "by": by, "message": f"Cancelled by {by}."}
+        row = session.execute(CANCEL, asked).one_or_none()
         if row is None:
             return None
         status = JobStatus(row.status)
@@ -295,24 +256,8 @@ class Lifecycle:
         over or SUCCEEDED. Raises what the kind's retry effect raises when there is nothing left to work on.
         """
         before = session.execute(select(jobs.c.status).where(jobs.c.id == job_id).with_for_update()).scalar()
-        row = session.execute(
-            update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.status.in_([JobStatus.FAILED, JobStatus.CANCELLED]))
-            .values(
-                status=JobStatus.QUEUED,
-                finished_at_ms=null(),
-                cancel_requested=false(),
-                cancelled_by=null(),
-                error_code=null(),
-                status_message=null(),
-                releases=0,
-                wakes=0,
-                run_after_ms=now_ms(),
-                wake_at_ms=now_ms() + self.queue.grace_ms,
-                max_attempts=jobs.c.attempt + self.queue.attempts,
-            )
-            .returning(*CLAIM_COLUMNS, jobs.c.queue)
-        ).one_or_none()
+        asked = {"its_job": job_id, "grace_ms": self.queue.grace_ms, "attempts": self.queue.attempts}
+        row = session.execute(RETRY, asked).one_or_none()
         if row is None:
             return None
         self.retry_effects(session, claim_of(row))
@@ -337,52 +282,19 @@ def outcome_of(engine: Engine, claim: Claim) -> JobStatus | None:
     None when the row is another's by now.
     """
     with autocommit(engine) as connection:
-        row = connection.execute(
-            select(jobs.c.status).where(
-                jobs.c.id == claim.job_id, jobs.c.attempt == claim.attempt, jobs.c.worker == claim.worker
-            )
-        ).one_or_none()
+        row = connection.execute(OUTCOME, me(claim)).one_or_none()
     return None if row is None else JobStatus(row.status)
 
 
 @dataclass(frozen=True, slots=True)
 class _Return:
-    """Why and how a job goes back to the queue. `grant` says that the attempt does not count."""
+    """Why a job goes back to the queue, and when it may be claimed again."""
 
     outcome: AttemptOutcome
     delay_ms: int
     error_code: str
     message: str
-    grant: bool = False
     said: Sequence[LogLine] = ()
-
-
-def _return_statement(session: Session, guards: tuple[ColumnElement[bool], ...], back: _Return) -> Any:
-    # SET reads the old values, so the granted attempt stands in the comparison too.
-    granted = case((jobs.c.releases < MAX_GRANTED_RELEASES, 1), else_=0) if back.grant else 0
-    used_up = jobs.c.attempt >= jobs.c.max_attempts + granted
-    return session.execute(
-        update(jobs)
-        .where(*guards)
-        .values(
-            lease_until_ms=null(),
-            worker=null(),
-            wakes=0,
-            run_after_ms=now_ms() + back.delay_ms,
-            wake_at_ms=now_ms() + back.delay_ms,
-            max_attempts=jobs.c.max_attempts + granted,
-            releases=jobs.c.releases + granted,
-            status=case(
-                (jobs.c.cancel_requested, JobStatus.CANCELLED.value),
-                (used_up, JobStatus.FAILED.value),
-                else_=JobStatus.QUEUED.value,
-            ),
-            error_code=back.error_code,
-            status_message=case((jobs.c.cancel_requested, CANCELLED_BY), else_=back.message),
-            finished_at_ms=case((or_(jobs.c.cancel_requested, used_up), now_ms()), else_=null()),
-        )
-        .returning(jobs.c.status, jobs.c.status_message, jobs.c.queue)
-    ).one_or_none()
 
 
 def _lock_unless_busy(session: Session, job_id: int) -> bool:

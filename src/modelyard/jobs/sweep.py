@@ -22,6 +22,7 @@ from modelyard.jobs.counters import count
 from modelyard.jobs.guards import CLAIM_COLUMNS, KNOWN_KINDS, Claim, claim_of, claimable, jobs
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.schedules import fire_due
+from modelyard.jobs.statements import OVERDUE
 from modelyard.rules.figures import REAPS, RINGS, SWEEPS
 from modelyard.rules.jobs import QUEUES, JobStatus, backoff_s
 
@@ -33,6 +34,13 @@ _OVERDUE_RING_MS = 60_000
 _LONG_WAIT_S = 1.0
 # What one row, one file or one rule may raise. Nobody else takes lost jobs back, so it must not end the sweep.
 _FAILURES = (SQLAlchemyError, ModelyardError, OSError)
+
+_OVERDUE = (
+    select(*CLAIM_COLUMNS)
+    .where(jobs.c.status == JobStatus.RUNNING, OVERDUE, jobs.c.kind.in_(KNOWN_KINDS))
+    .order_by(jobs.c.id)
+    .limit(_MANY)
+)
 
 
 class Broker(Protocol):
@@ -89,12 +97,7 @@ class Sweep:
     def reap(self) -> int:
         """Take back the jobs whose lease ran out; return how many. Each is ended in a transaction of its own."""
         with autocommit(self.lifecycle.engine) as connection:
-            overdue = connection.execute(
-                select(*CLAIM_COLUMNS)
-                .where(jobs.c.status == JobStatus.RUNNING, self.lifecycle.overdue(), jobs.c.kind.in_(KNOWN_KINDS))
-                .order_by(jobs.c.id)
-                .limit(_MANY)
-            ).all()
+            overdue = connection.execute(_OVERDUE, self.lifecycle.terms).all()
         return sum(_try(lambda row=row: self._reap(claim_of(row))) or 0 for row in overdue)  # type: ignore[misc]
 
     def _reap(self, claim: Claim) -> int:

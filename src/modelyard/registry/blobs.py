@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case, delete, literal, select, update
+from sqlalchemy import and_, bindparam, case, delete, literal, select, update
 from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
@@ -92,16 +92,21 @@ def lease(session: Session, digests: Collection[str], *, job_id: int, attempt: i
         session.execute(insert_or(session, blob_leases).values(rows).on_conflict_do_nothing())
 
 
+_HOLDER = and_(
+    blob_leases.c.job_id == bindparam("its_job"),
+    blob_leases.c.attempt.in_([bindparam("its_attempt"), bindparam("itself")]),
+)
+# Built once: every job that ends asks it, whether or not it holds anything.
+_HELD = select(blob_leases.c.digest).where(_HOLDER).distinct()
+
+
 def drop_leases(session: Session, *, job_id: int, attempt: int, final: bool) -> None:
     """Let go of what an attempt held; with `final` also of what the job itself held."""
-    held = and_(
-        blob_leases.c.job_id == job_id,
-        blob_leases.c.attempt.in_((attempt, JOB_ITSELF)) if final else blob_leases.c.attempt == attempt,
-    )
-    digests = session.scalars(select(blob_leases.c.digest).where(held).distinct()).all()
+    holder = {"its_job": job_id, "its_attempt": attempt, "itself": JOB_ITSELF if final else attempt}
+    digests = session.scalars(_HELD, holder).all()
     if digests:
         touch(session, digests)
-        session.execute(delete(blob_leases).where(held))
+        session.execute(delete(blob_leases).where(_HOLDER), holder)
 
 
 def touch(session: Session, digests: Collection[str]) -> int:

@@ -83,7 +83,8 @@ def collect(session: Session, actor: Actor, *, dry_run: bool, queue: JobQueue) -
     access.require_admin(actor, "collect what nobody refers to")
     if dry_run:
         arguments = {"dry_run": True}
-        return queue.enqueue(session, JobKind.COLLECT, requested_by=actor.name, arguments=arguments)
+        added = queue.enqueue(session, JobKind.COLLECT, requested_by=actor.name, arguments=arguments)
+        return session.get_one(Job, added.id)
     return _open_or_new(session, JobKind.COLLECT, f"collect:{STORE}", queue, requested_by=actor.name)
 
 
@@ -120,4 +121,4 @@ def _open_or_new(session: Session, kind: JobKind, subject: str, queue: JobQueue,
     """Return the open job of this kind and subject, or a new one. The caller has locked the model's row, if any."""
     open_one = select(Job).where(col(Job.subject) == subject, col(Job.kind) == kind, col(Job.status).in_(OPEN))
     job = session.exec(open_one.order_by(col(Job.id))).first()
-    return job or queue.enqueue(session, kind, subject=subject, **options)
+    return job or session.get_one(Job, queue.enqueue(session, kind, subject=subject, **options).id)

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from modelyard.database.tables import Job, ModelVersion
+from modelyard.database.tables import ModelVersion
 from modelyard.errors import InvalidValue, NotFound, SourceRefused
-from modelyard.jobs.queue import JobQueue
+from modelyard.jobs.queue import Enqueued, JobQueue
 from modelyard.registry import blobs, queries
 from modelyard.registry.access import Actor
 from modelyard.registry.integrity import require_intact
@@ -61,7 +61,9 @@ def enqueue_copy(
         raise SourceRefused("The uploaded files are gone. Upload them again, then register.") from error
 
 
-def _enqueue(session: Session, actor: Actor, version: ModelVersion, arguments: dict[str, Any], queue: JobQueue) -> Job:
+def _enqueue(
+    session: Session, actor: Actor, version: ModelVersion, arguments: dict[str, Any], queue: JobQueue
+) -> Enqueued:
     return queue.enqueue(
         session,
         JobKind.REGISTER_VERSION,

@@ -43,7 +43,7 @@ def enqueue_purge(session: Session, row: RegisteredModel | ModelVersion, lifecyc
             session.refresh(earlier)
         return earlier
     is_version = isinstance(row, ModelVersion)
-    return lifecycle.queue.enqueue(
+    added = lifecycle.queue.enqueue(
         session,
         JobKind.PURGE_VERSION if is_version else JobKind.PURGE_MODEL,
         requested_by=by,
@@ -53,6 +53,7 @@ def enqueue_purge(session: Session, row: RegisteredModel | ModelVersion, lifecyc
         model_id=row.model_id if isinstance(row, ModelVersion) else row.id,
         version_id=row.id if is_version else None,
     )
+    return session.get_one(Job, added.id)
 
 
 def cancel_purge(session: Session, row: RegisteredModel | ModelVersion, lifecycle: Lifecycle, *, by: str) -> None:
