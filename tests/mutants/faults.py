@@ -86,8 +86,8 @@ CLAIMS = [
     Fault(
         "claim: a younger job may overtake",
         GUARDS,
-        "            and_(other.c.status == JobStatus.QUEUED, other.c.id < jobs.c.id),\n",
-        "            and_(other.c.status == JobStatus.QUEUED, other.c.id < 0),\n",
+        "or_(other.c.status == JobStatus.RUNNING, other.c.id < jobs.c.id)",
+        "or_(other.c.status == JobStatus.RUNNING, other.c.id < 0)",
         SUBJECTS,
     ),
     Fault("claim: a delay is not waited out", GUARDS, "jobs.c.run_after_ms <= now_ms(), ~ahead", "~ahead", MOVES),

@@ -5,16 +5,15 @@ Costs are counted, not timed: steps of SQLite's machine, pages that PostgreSQL l
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine
 
 from modelyard.database.engine import create_engine
-from modelyard.database.session import autocommit
 from modelyard.registry import queries
 from modelyard.registry.pages import Search
 from modelyard.registry.searches import list_registered_models, search_model_versions, search_registered_models
@@ -28,11 +27,11 @@ from modelyard.rules.ordering import (
     parse_order,
 )
 from tests.conftest import BOTH_DATABASES
+from tests.costs import Question, cost, plan_of
 from tests.registry.crowds import BIG, fill, last_of_models, last_of_versions
 from tests.registry.desks import ANN
 from tests.servers import PostgreSQL
 
-Question = Callable[[Connection], Any]
 FEW = 2_000
 MANY = 20_000
 MORE = 100_000
@@ -115,42 +114,12 @@ def handful(
         yield engine
 
 
-def plan_of(engine: Engine, question: Question) -> list[str]:
-    """Return the lines of the plan by which a question's one statement is answered."""
-    seen: list[tuple[str, Any]] = []
-    with autocommit(engine) as connection:
-        event.listen(connection, "before_cursor_execute", lambda *given: seen.append((given[2], given[3])))
-        question(connection)
-        ((statement, values),) = seen
-        explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN (ANALYZE, BUFFERS)"
-        return [str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {statement}", values)]
-
-
 def full_scans(plan: list[str]) -> list[str]:
     """Return the lines that look at every row of a table that grows with the registry."""
     sqlite = re.compile(r"SCAN (?!page|stages|CONSTANT ROW)(?!.*USING (COVERING )?INDEX)")
     # A page of models is a good part of them, so that PostgreSQL may look through that small table.
     postgresql = re.compile(r"Seq Scan on (model_versions|model_version_tags|registered_model_tags)")
     return [line for line in plan if sqlite.search(line) or postgresql.search(line)]
-
-
-def cost(engine: Engine, question: Question) -> int:
-    """Return how much the database does for a question."""
-    if engine.dialect.name == "postgresql":
-        first = next(line for line in plan_of(engine, question) if "Buffers:" in line)
-        return sum(int(pages) for pages in re.findall(r"(?:hit|read)=(\d+)", first))
-    steps = 0
-
-    def count() -> None:
-        nonlocal steps
-        steps += 1
-
-    with autocommit(engine) as connection:
-        driver: Any = connection.connection.dbapi_connection
-        driver.set_progress_handler(count, 1)
-        question(connection)
-        driver.set_progress_handler(None, 1)
-    return steps
 
 
 @pytest.mark.parametrize("name", HOT)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
 from modelyard.database.session import after_commit
-from modelyard.jobs.guards import jobs
+from modelyard.jobs.guards import is_open, jobs
 from modelyard.rules.jobs import RULES, JobKind, JobStatus
 
 
@@ -89,7 +89,8 @@ class JobQueue:
             return
         oldest = session.execute(
             select(jobs.c.id, jobs.c.queue, jobs.c.kind)
-            .where(jobs.c.subject == subject, jobs.c.status == JobStatus.QUEUED)
+            # Not "is QUEUED": SQLite would walk all that is, in the order of ids, instead of those of the subject.
+            .where(jobs.c.subject == subject, is_open(), jobs.c.status != JobStatus.RUNNING)
             .order_by(jobs.c.id)
             .limit(1)
         ).one_or_none()

@@ -14,9 +14,9 @@ from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, current_ms, repeat_conflicts, transaction
 from modelyard.database.tables import metadata
 from modelyard.errors import InvalidValue
-from modelyard.jobs.guards import jobs
+from modelyard.jobs.guards import is_open, jobs
 from modelyard.jobs.queue import JobQueue
-from modelyard.rules.jobs import OPEN, JobKind
+from modelyard.rules.jobs import JobKind
 from modelyard.rules.schedules import Rule, RuleKind
 
 log = structlog.get_logger(__name__)
@@ -110,5 +110,5 @@ def _move(session: Session, row: Any, **values: int) -> bool:
 
 def _has_job(session: Session, public_id: str, dedupe_key: str) -> bool:
     """Whether a job of the schedule is open, or this slot had its own: a clock that fell back comes by once more."""
-    open_one: ColumnElement[bool] = (jobs.c.subject == subject_of(public_id)) & jobs.c.status.in_(OPEN)
+    open_one: ColumnElement[bool] = (jobs.c.subject == subject_of(public_id)) & is_open()
     return bool(session.scalar(select(exists().where(open_one | (jobs.c.dedupe_key == dedupe_key)))))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Update, bindparam, case, false, func, null, or_, select, true, update
 
 from modelyard.database.clock import now_ms
-from modelyard.jobs.guards import CLAIM_COLUMNS, MINE, claimable, jobs
+from modelyard.jobs.guards import CLAIM_COLUMNS, KNOWN_KINDS, MINE, claimable, jobs
 from modelyard.rules.jobs import MAX_GRANTED_RELEASES, OPEN, JobStatus
 
 # The sentence that a cancelled job and its version show, as the row itself tells it.
@@ -130,4 +130,20 @@ REAP: Final[Update] = _return(OVERDUE, granted=0)
 # Where an attempt stands now, whoever owns the job.
 OUTCOME: Final = select(jobs.c.status).where(
     jobs.c.id == bindparam("my_job"), jobs.c.attempt == bindparam("my_attempt"), jobs.c.worker == bindparam("my_worker")
+)
+
+# With `lease_ms`, `slack_ms` and `most`: jobs whose worker is lost, by their claims. Locks nothing; REAP looks again.
+LOST: Final = (
+    select(*CLAIM_COLUMNS)
+    .where(jobs.c.status == JobStatus.RUNNING, OVERDUE, jobs.c.kind.in_(KNOWN_KINDS))
+    .order_by(jobs.c.id)
+    .limit(bindparam("most"))
+)
+
+# With `its_queue` and `most`: jobs that wait longer than their ring should have taken, and that a claim would accept.
+WAITING: Final = (
+    select(jobs.c.id, jobs.c.kind, jobs.c.queue, (now_ms() - jobs.c.wake_at_ms).label("overdue_ms"))
+    .where(jobs.c.queue == bindparam("its_queue"), jobs.c.wake_at_ms <= now_ms(), *claimable())
+    .order_by(jobs.c.wake_at_ms, jobs.c.id)
+    .limit(bindparam("most"))
 )

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import case, select, update
+from sqlalchemy import case, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from modelyard.database.clock import now_ms
 from modelyard.database.session import autocommit, is_outage, repeat_conflicts
 from modelyard.errors import ModelyardError
 from modelyard.jobs.counters import count
-from modelyard.jobs.guards import CLAIM_COLUMNS, KNOWN_KINDS, Claim, claim_of, claimable, jobs
+from modelyard.jobs.guards import Claim, claim_of, jobs
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.schedules import fire_due
-from modelyard.jobs.statements import OVERDUE
+from modelyard.jobs.statements import LOST, WAITING
 from modelyard.rules.figures import REAPS, RINGS, SWEEPS
 from modelyard.rules.jobs import QUEUES, JobStatus, backoff_s
 
@@ -34,13 +34,6 @@ _OVERDUE_RING_MS = 60_000
 _LONG_WAIT_S = 1.0
 # What one row, one file or one rule may raise. Nobody else takes lost jobs back, so it must not end the sweep.
 _FAILURES = (SQLAlchemyError, ModelyardError, OSError)
-
-_OVERDUE = (
-    select(*CLAIM_COLUMNS)
-    .where(jobs.c.status == JobStatus.RUNNING, OVERDUE, jobs.c.kind.in_(KNOWN_KINDS))
-    .order_by(jobs.c.id)
-    .limit(_MANY)
-)
 
 
 class Broker(Protocol):
@@ -97,7 +90,7 @@ class Sweep:
     def reap(self) -> int:
         """Take back the jobs whose lease ran out; return how many. Each is ended in a transaction of its own."""
         with autocommit(self.lifecycle.engine) as connection:
-            overdue = connection.execute(_OVERDUE, self.lifecycle.terms).all()
+            overdue = connection.execute(LOST, {**self.lifecycle.terms, "most": _MANY}).all()
         return sum(_try(lambda row=row: self._reap(claim_of(row))) or 0 for row in overdue)  # type: ignore[misc]
 
     def _reap(self, claim: Claim) -> int:
@@ -125,12 +118,7 @@ class Sweep:
 
     def _waiting(self, queue: str) -> Sequence[Any]:
         with autocommit(self.lifecycle.engine) as connection:
-            return connection.execute(
-                select(jobs.c.id, jobs.c.kind, jobs.c.queue, (now_ms() - jobs.c.wake_at_ms).label("overdue_ms"))
-                .where(jobs.c.queue == queue, jobs.c.wake_at_ms <= now_ms(), *claimable())
-                .order_by(jobs.c.wake_at_ms, jobs.c.id)
-                .limit(_MANY)
-            ).all()
+            return connection.execute(WAITING, {"its_queue": queue, "most": _MANY}).all()
 
     def _ring_rows(self, rows: Sequence[Any]) -> int:
         heard = []

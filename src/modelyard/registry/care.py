@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from modelyard.database.tables import Job, ModelVersion, RegisteredModel
 from modelyard.errors import InvalidState, SourceRefused
+from modelyard.jobs.guards import is_open
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import access
 from modelyard.registry.access import Actor
@@ -16,7 +17,7 @@ from modelyard.registry.integrity import integrity_of
 from modelyard.registry.model_versions import find_model_version
 from modelyard.registry.progress import model_subject, subject_of
 from modelyard.registry.registered_models import find_registered_model
-from modelyard.rules.jobs import OPEN, JobKind
+from modelyard.rules.jobs import JobKind
 from modelyard.rules.permissions import Level
 from modelyard.rules.sources import RegisteredVersion, Source, Upload
 from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
@@ -119,6 +120,6 @@ def _find_stored(
 
 def _open_or_new(session: Session, kind: JobKind, subject: str, queue: JobQueue, **options: Any) -> Job:
     """Return the open job of this kind and subject, or a new one. The caller has locked the model's row, if any."""
-    open_one = select(Job).where(col(Job.subject) == subject, col(Job.kind) == kind, col(Job.status).in_(OPEN))
+    open_one = select(Job).where(col(Job.subject) == subject, col(Job.kind) == kind, is_open())
     job = session.exec(open_one.order_by(col(Job.id))).first()
     return job or session.get_one(Job, queue.enqueue(session, kind, subject=subject, **options).id)

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, case, func, literal_column
 from modelyard.database.clock import now_ms
 from modelyard.database.json_sql import gathered, parsed
 from modelyard.database.tables import ModelVersion, metadata
-from modelyard.rules.jobs import OPEN, JobKind
+from modelyard.jobs.guards import is_open
+from modelyard.rules.jobs import JobKind
 from modelyard.rules.progress import OpenJob, pending_message
 from modelyard.rules.versions import VersionStatus, damaged_message
 
@@ -16,8 +17,6 @@ _versions = metadata.tables["model_versions"]
 _jobs = metadata.tables["jobs"]
 
 _SUBJECT = "model_version:"
-# SQLite uses a partial index only for a condition that is written out like the index's own.
-_OPEN_STATUSES: list[ColumnElement[str]] = [literal_column(f"'{status}'") for status in sorted(OPEN)]
 
 
 def subject_of(version: ModelVersion) -> str:
@@ -44,7 +43,7 @@ def open_job() -> ColumnElement[str]:
     names = [field.name for field in fields(OpenJob)]
     job = gathered(*(made[name] if name in made else _jobs.c[name] for name in names)).where(
         _jobs.c.subject == literal_column(f"'{_SUBJECT}'") + _versions.c.public_id,
-        _jobs.c.status.in_(_OPEN_STATUSES),
+        is_open(),
         _jobs.c.kind == JobKind.REGISTER_VERSION,
     )
     is_pending = _versions.c.status == VersionStatus.PENDING

@@ -13,10 +13,10 @@ from sqlmodel import Session, col
 from modelyard.database.clock import now_ms
 from modelyard.database.session import current_ms
 from modelyard.database.tables import Job, ModelVersion, RegisteredModel, metadata
-from modelyard.jobs.guards import jobs, lock_registry_rows
+from modelyard.jobs.guards import is_open, jobs, lock_registry_rows
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.registry.progress import model_subject, version_subject
-from modelyard.rules.jobs import OPEN, JobKind, JobStatus
+from modelyard.rules.jobs import JobKind, JobStatus
 
 models = metadata.tables["registered_models"]
 versions = metadata.tables["model_versions"]
@@ -58,7 +58,7 @@ def enqueue_purge(session: Session, row: RegisteredModel | ModelVersion, lifecyc
 
 def cancel_purge(session: Session, row: RegisteredModel | ModelVersion, lifecycle: Lifecycle, *, by: str) -> None:
     """Cancel a purge that has not begun; one that has, has marked the row. The caller has locked the model's row."""
-    waiting = select(jobs.c.id).where(jobs.c.subject == _subject(row), jobs.c.kind.in_(PURGES), jobs.c.status.in_(OPEN))
+    waiting = select(jobs.c.id).where(jobs.c.subject == _subject(row), jobs.c.kind.in_(PURGES), is_open())
     for job_id in session.scalars(waiting.order_by(jobs.c.id)).all():
         lifecycle.cancel(session, job_id, by=by)
 

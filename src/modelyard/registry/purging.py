@@ -11,9 +11,8 @@ from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
 from modelyard.database.tables import Activity, metadata
-from modelyard.jobs.guards import jobs
+from modelyard.jobs.guards import is_open, jobs
 from modelyard.rules.activities import ActivityType
-from modelyard.rules.jobs import OPEN
 
 models = metadata.tables["registered_models"]
 versions = metadata.tables["model_versions"]
@@ -81,7 +80,7 @@ def versions_of(session: Session, model_id: int, *, after: int, limit: int) -> S
 
 def is_worked_on(session: Session, subject: str) -> bool:
     """Whether a job of this subject is open."""
-    return bool(session.scalar(select(exists().where(jobs.c.subject == subject, jobs.c.status.in_(OPEN)))))
+    return bool(session.scalar(select(exists().where(jobs.c.subject == subject, is_open()))))
 
 
 def number_of(session: Session, version_id: int) -> int | None:
