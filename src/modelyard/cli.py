@@ -26,6 +26,10 @@ _GROUPS = {
     "schedule": "modelyard.console.schedule_commands",
     "store": "modelyard.console.store_commands",
     "trash": "modelyard.console.trash_commands",
+    "user": "modelyard.console.user_commands",
+    "group": "modelyard.console.group_commands",
+    "token": "modelyard.console.token_commands",
+    "audit": "modelyard.console.audit_commands",
 }
 
 

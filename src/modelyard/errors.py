@@ -105,6 +105,10 @@ class LimitReached(ModelyardError):
     error_code = "REQUEST_LIMIT_EXCEEDED"
     http_status = 429
 
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
 
 class Unavailable(ModelyardError):
     """The database is away and nothing was done; clients come back after `Retry-After`."""

@@ -34,6 +34,11 @@ class Settings(BaseSettings):
         (),
         description="Host and Origin names answered, comma-separated. Default: loopback names, PUBLIC_URL's and HOST.",
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-For tells the caller's address, "
+        "comma-separated.",
+    )
 
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL, sqlite:/// or postgresql://. Default: SQLite under HOME."
@@ -151,7 +156,7 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         if isinstance(value, str):

@@ -8,23 +8,43 @@ from sqlalchemy import Engine, select, update
 from sqlmodel import Session
 
 from modelyard.database.session import autocommit, reading, transaction
-from modelyard.database.tables import Activity, Job, Manifest, ModelVersion, RegisteredModel, metadata
+from modelyard.database.tables import (
+    Activity,
+    AuditEntry,
+    Job,
+    Manifest,
+    ModelVersion,
+    OutboxEvent,
+    RegisteredModel,
+    metadata,
+)
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import job_effects
 from modelyard.registry.access import Actor
 from modelyard.registry.aliases import set_registered_model_alias
+from modelyard.registry.authentication import actor_of_name
+from modelyard.registry.followers import followers_of
+from modelyard.registry.groups import add_members, create_group
 from modelyard.registry.model_versions import create_model_version
-from modelyard.registry.registered_models import create_registered_model
+from modelyard.registry.open_requests import open_requests
+from modelyard.registry.permissions import WantedLevel, update_permissions
+from modelyard.registry.principals import find_principal
+from modelyard.registry.registered_models import create_registered_model, find_registered_model
 from modelyard.registry.registration import NewVersion, Origin, origin_of
 from modelyard.registry.tags import set_model_version_tag, set_registered_model_tag
 from modelyard.registry.transitions import transition_model_version_stage
+from modelyard.registry.users import create_user
+from modelyard.rules.permissions import Level
+from modelyard.rules.principals import PrincipalKind
 from modelyard.rules.stages import Stage
 from modelyard.rules.versions import RegistrationMode
 
 Answer = TypeVar("Answer")
 
 ANN = Actor("ann", is_admin=True)
+# Who runs commands on the server itself.
+CONSOLE = Actor("console", is_admin=True)
 STRANGER = Actor("stranger")
 MANIFEST = "a" * 64
 
@@ -45,6 +65,56 @@ class Desk:
             retry_effects=job_effects.apply_retry,
             lease_ms=30_000,
         )
+
+    def user(self, name: str, *groups: str) -> Actor:
+        """Enter a user, in groups that are made where they are missing; return who comes in as that user."""
+        with transaction(self.engine) as session:
+            person = create_user(session, CONSOLE, name)
+            for group_name in groups:
+                found = find_principal(session, PrincipalKind.GROUP, group_name)
+                group = found or create_group(session, CONSOLE, group_name)
+                add_members(session, CONSOLE, group, [person])
+        return self.actor(name)
+
+    def actor(self, name: str) -> Actor:
+        """Return a user as somebody who has just come in."""
+        with reading(self.engine) as session:
+            found = actor_of_name(session, name)
+        assert found is not None
+        return found
+
+    def grant(self, name: str, level: Level, on: str = "m") -> Actor:
+        """Give a user a level on a model, entering the user where one is missing; return who comes in as that user."""
+        with reading(self.engine) as session:
+            known = find_principal(session, PrincipalKind.USER, name)
+        if known is None:
+            self.user(name)
+        with transaction(self.engine) as session:
+            object_id = find_registered_model(session, on).public_id
+            update_permissions(session, CONSOLE, object_id, [WantedLevel(PrincipalKind.USER, name, level)])
+        return self.actor(name)
+
+    def events(self) -> list[OutboxEvent]:
+        """Return everything in the outbox, oldest first."""
+        with reading(self.engine) as session:
+            return list(session.scalars(select(OutboxEvent).order_by(OutboxEvent.id)))
+
+    def followers(self, name: str = "m", number: int = 1) -> list[str]:
+        """Return who follows a version."""
+        version = self.version(name, number)
+        with reading(self.engine) as session:
+            return list(followers_of(session, version.id))
+
+    def open_requests(self, name: str = "m", number: int = 1) -> list[tuple[str, str | None]]:
+        """Return (who, target stage) of a version's open requests, oldest first."""
+        version = self.version(name, number)
+        with reading(self.engine) as session:
+            return [(one.actor, one.to_stage) for one in open_requests(session, version.id)]
+
+    def audit(self) -> list[AuditEntry]:
+        """Return the audit log, oldest first."""
+        with reading(self.engine) as session:
+            return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
 
     def model(self, name: str = "m", **options: Any) -> RegisteredModel:
         """Create a model."""

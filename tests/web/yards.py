@@ -12,9 +12,17 @@ from werkzeug.test import TestResponse
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Job
 from modelyard.jobs.guards import Claim
+from modelyard.registry.access import Actor
+from modelyard.registry.groups import add_members, create_group
+from modelyard.registry.principals import find_principal, require_account
+from modelyard.registry.tokens import create_token, revoke_token
+from modelyard.registry.users import create_user, set_active
 from modelyard.rules.jobs import FINAL, JobKind, JobStatus
+from modelyard.rules.principals import PrincipalKind
+from modelyard.rules.tokens import UNLIMITED, TokenLimits, public_id_of
 from modelyard.runtime import Runtime
 from modelyard.web.app import create_app
+from modelyard.web.site import EXTENSION, Site
 from modelyard.worker import runner
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
@@ -22,6 +30,7 @@ from modelyard.worker.tasks import WORK
 from tests.web.contract import check_answer
 
 PREFIX = "/api/2.0/mlflow"
+CONSOLE = Actor("console", is_admin=True)
 UPLOADS = "/databricks/mlflow/tmp-external-source"
 
 
@@ -32,9 +41,14 @@ class Yard:
     runtime: Runtime
     folder: Path
     client: FlaskClient = field(init=False)
+    # Whose token requests are sent with; "" sends none.
+    token: str = ""
+    # Name -> token, for tests of several people.
+    people: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.app: Flask = create_app(self.runtime)
+        self.site: Site = self.app.extensions[EXTENSION]
         self.client = self.app.test_client()
 
     @property
@@ -49,9 +63,34 @@ class Yard:
         """
         path = route if route.startswith("/") else f"{PREFIX}/{route}"
         arguments = {"json": body} if body is not None else {}
+        options.setdefault("headers", self.bearer(self.token) if self.token else {})
         answer = self.client.open(path, method=method, **arguments, **options)
         check_answer(method, path, answer)
         return answer
+
+    @staticmethod
+    def bearer(token: str) -> dict[str, str]:
+        """Return the headers that show a token."""
+        return {"Authorization": f"Bearer {token}"}
+
+    def person(self, name: str, *groups: str, limits: TokenLimits = UNLIMITED) -> str:
+        """Enter a user, in groups that are made where they are missing; return a token of theirs."""
+        with transaction(self.engine) as session:
+            person = create_user(session, CONSOLE, name)
+            for group_name in groups:
+                found = find_principal(session, PrincipalKind.GROUP, group_name)
+                add_members(session, CONSOLE, found or create_group(session, CONSOLE, group_name), [person])
+            return create_token(session, CONSOLE, person, limits, lifetime_s=3600)[1]
+
+    def revoke(self, token: str) -> None:
+        """Revoke a token as another process would."""
+        with transaction(self.engine) as session:
+            revoke_token(session, CONSOLE, public_id_of(token) or "")
+
+    def disable(self, name: str) -> None:
+        """Disable a user as another process would."""
+        with transaction(self.engine) as session:
+            set_active(session, CONSOLE, require_account(session, name), active=False)
 
     def call(self, method: str, route: str, body: Any = None, **query: Any) -> Any:
         """Send a request that must succeed; return its JSON."""

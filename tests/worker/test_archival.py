@@ -74,6 +74,27 @@ def test_a_second_attempt_writes_nothing_twice(house):
     assert house.job(job).attempt == 2
 
 
+def test_each_version_is_announced_once_however_often_it_is_tried(house):
+    job = archive(house, [1, 2])
+
+    def stop_late(context, claim, pulse):
+        archive_versions(context, claim, pulse)
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        house.run(job, stop_late)
+    house.run(job, archive_versions)
+
+    assert [(row.event, row.actor, row.payload) for row in house.rows("outbox_events")] == [
+        (
+            "MODEL_VERSION_TRANSITIONED_STAGE",
+            "ann",
+            {"model_name": "m", "version": number, "from_stage": "Production", "to_stage": "Archived"},
+        )
+        for number in ("1", "2")
+    ]
+
+
 def test_more_versions_than_one_batch_are_all_told_of(house):
     job = archive(house, list(range(1, 402)))
 

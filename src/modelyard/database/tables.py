@@ -25,6 +25,11 @@ from sqlmodel import Field, SQLModel
 
 from modelyard.database.clock import now_ms
 from modelyard.rules.jobs import FINAL, OPEN, AttemptOutcome, JobStatus
+from modelyard.rules.permissions import Level
+from modelyard.rules.principals import PrincipalKind
+from modelyard.rules.stages import Stage
+from modelyard.rules.tokens import Scope
+from modelyard.rules.transition_requests import RequestStatus
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -41,9 +46,12 @@ RowId = BigInteger().with_variant(Integer(), "sqlite")
 Name = String(256).with_variant(String(256, collation="C"), "postgresql")
 TagKey = String(250).with_variant(String(250, collation="C"), "postgresql")
 AliasName = String(255).with_variant(String(255, collation="C"), "postgresql")
+# Folding the case of a letter can make three of it.
+FoldedName = String(768).with_variant(String(768, collation="C"), "postgresql")
 DIGEST_CHARACTERS = 64
 # So much of a tag's value is indexed; PostgreSQL refuses to index long ones.
 VALUE_START_CHARACTERS = 64
+AUDIT_DAYS = 365
 
 
 class Table(SQLModel):
@@ -95,6 +103,88 @@ class Registry(Table, table=True):
     registry_id: str = Field(default_factory=public_id, max_length=32)
     secret_key_fingerprint: str | None = Field(default=None, max_length=64)
     created_at_ms: int = _moment()
+    # What the audit log's trigger refuses to delete is younger than this.
+    audit_days: int = Field(default=AUDIT_DAYS, nullable=False, sa_column_kwargs={"server_default": str(AUDIT_DAYS)})
+
+
+class Principal(Table, table=True):
+    """A user, group or service principal. A deleted one stays, without rights, since its name stands in the history.
+
+    `folded` is the name for comparisons. `builtin` ones were entered by a migration and cannot be changed.
+    """
+
+    __tablename__ = "principals"
+    __table_args__ = (
+        UniqueConstraint("kind", "folded"),
+        _one_of("kind", *PrincipalKind),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int = _row_id()
+    kind: str = Field(max_length=20)
+    name: str = Field(sa_type=Name, nullable=False)
+    folded: str = Field(sa_type=FoldedName, nullable=False)
+    display_name: str = Field(default="", max_length=256)
+    # What an identity provider calls it (SCIM's externalId).
+    external_id: str = Field(default="", max_length=256)
+    builtin: bool = False
+    created_by: str = Field(max_length=256)
+    created_at_ms: int = _moment()
+    disabled_at_ms: int | None = _time()
+    deleted_at_ms: int | None = _time()
+
+
+class GroupMember(Table, table=True):
+    """A user or service principal in a group. Groups hold no groups."""
+
+    __tablename__ = "group_members"
+    __table_args__ = (Index("ix_group_members_member", "member_id", "group_id"),)
+
+    group_id: int = Field(sa_type=RowId, primary_key=True, foreign_key="principals.id")
+    member_id: int = Field(sa_type=RowId, primary_key=True, foreign_key="principals.id")
+
+
+class Token(Table, table=True):
+    """A personal access token: its digest and what limits it. Revoked ones stay, since the audit log names them."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        _one_of("scope", *Scope),
+        _one_of("highest_stage", *Stage),
+        Index("ix_tokens_principal", "principal_id", "id"),
+    )
+
+    id: int = _row_id()
+    public_id: str = Field(max_length=16, unique=True)
+    digest: str = Field(max_length=DIGEST_CHARACTERS)
+    principal_id: int = Field(sa_type=RowId, foreign_key="principals.id")
+    comment: str = Field(default="", max_length=256)
+    scope: str = Field(max_length=8)
+    models: list[str] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    highest_stage: str | None = Field(default=None, max_length=16)
+    created_by: str = Field(max_length=256)
+    created_at_ms: int = _moment()
+    expires_at_ms: int = Field(sa_type=BigInteger)
+    last_used_at_ms: int | None = _time()
+    revoked_at_ms: int | None = _time()
+    revoked_by: str | None = Field(default=None, max_length=256)
+
+
+class Grant(Table, table=True):
+    """The level that a principal holds on a model; without a model it is the root's, which every model inherits."""
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        _one_of("level", *Level),
+        Index("one_grant_a_model", "model_id", "principal_id", unique=True, **_where("model_id IS NOT NULL")),
+        Index("one_grant_on_root", "principal_id", unique=True, **_where("model_id IS NULL")),
+        Index("ix_grants_principal", "principal_id", "model_id", "level"),
+    )
+
+    id: int = _row_id()
+    model_id: int | None = Field(default=None, sa_type=RowId, foreign_key="registered_models.id", ondelete="CASCADE")
+    principal_id: int = Field(sa_type=RowId, foreign_key="principals.id")
+    level: str = Field(max_length=40)
 
 
 class RegisteredModel(Table, table=True):
@@ -248,6 +338,88 @@ class Activity(Table, table=True):
     comment: str = Field(default="", sa_type=Text)
     system_comment: str = Field(default="", sa_type=Text)
     job_id: int | None = Field(default=None, sa_type=RowId)
+
+
+class TransitionRequest(Table, table=True):
+    """A person's wish to move a version; its id is that of the activity REQUESTED_TRANSITION, which tells the rest.
+
+    One person holds at most one open request for a stage of a version.
+    """
+
+    __tablename__ = "transition_requests"
+    __table_args__ = (
+        _one_of("to_stage", *Stage),
+        _one_of("status", *RequestStatus),
+        Index("one_open_request", "version_id", "to_stage", "requested_by", unique=True, **_where("status = 'OPEN'")),
+    )
+
+    id: int = Field(sa_type=RowId, primary_key=True, foreign_key="activities.id", ondelete="CASCADE")
+    version_id: int = Field(sa_type=RowId, foreign_key="model_versions.id", ondelete="CASCADE")
+    to_stage: str = Field(max_length=16)
+    requested_by: str = Field(max_length=256)
+    status: str = Field(default=RequestStatus.OPEN, max_length=10)
+    # The activity that closed it; NULL too when its version was archived by a promotion that was none itself.
+    closed_by_id: int | None = Field(default=None, sa_type=RowId)
+
+
+class VersionFollower(Table, table=True):
+    """Somebody who hears of what happens to a version, having commented on it, moved it or asked to."""
+
+    __tablename__ = "version_followers"
+
+    version_id: int = Field(sa_type=RowId, primary_key=True, foreign_key="model_versions.id", ondelete="CASCADE")
+    follower: str = Field(max_length=256, primary_key=True)
+    since_ms: int = _moment()
+
+
+class OutboxEvent(Table, table=True):
+    """Something that the world outside may hear of, written with the change itself and delivered afterwards."""
+
+    __tablename__ = "outbox_events"
+    __table_args__ = (
+        # A repeated archive job announces nothing twice.
+        UniqueConstraint("job_id", "version_id"),
+        Index("ix_outbox_events_created", "created_at_ms"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int = _row_id()
+    event: str = Field(max_length=60)
+    # No foreign keys: what is told stays told when the model is gone.
+    model_id: int = Field(sa_type=RowId)
+    version_id: int | None = Field(default=None, sa_type=RowId)
+    actor: str = Field(max_length=256)
+    payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    job_id: int | None = Field(default=None, sa_type=RowId)
+    created_at_ms: int = _moment()
+
+
+class AuditEntry(Table, table=True):
+    """A change, and who made it. The database itself refuses to alter a row, or to delete one before its time."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        Index("ix_audit_log_model", "model_id", "id"),
+        Index("ix_audit_log_actor", "actor", "id"),
+        Index("ix_audit_log_at", "at_ms"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int = _row_id()
+    at_ms: int = _moment()
+    actor: str = Field(max_length=256)
+    token_id: str | None = Field(default=None, max_length=16)
+    address: str = Field(default="", max_length=100)
+    request_id: str = Field(default="", max_length=64)
+    action: str = Field(max_length=40)
+    # No foreign keys: the log outlives what it tells of.
+    model_id: int | None = Field(default=None, sa_type=RowId)
+    model_name: str | None = Field(default=None, sa_type=Name)
+    version: int | None = None
+    # The user, group, service principal or token that a change was about.
+    principal: str | None = Field(default=None, max_length=300)
+    before: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    after: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
 
 
 class IdempotencyKey(Table, table=True):

@@ -1,43 +1,72 @@
-"""Who asks, and what they may do with a model.
+"""Who asks, and what they may do: every use-case of every dialect asks here.
 
-Every use-case asks here. Until users and their permissions exist, whoever gets in is an administrator.
+The effective level is the highest of what somebody holds on the model and on the root, directly or by a group;
+administrators may manage everything. A token takes away from that, it never adds (contracts/databricks.md 1.6).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, false, true
-from sqlmodel import Session
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, exists, or_, true
+from sqlmodel import Session, col, select
 
-from modelyard.database.tables import RegisteredModel
+from modelyard.database.tables import Grant, RegisteredModel, metadata
 from modelyard.errors import PermissionDenied
-from modelyard.rules.permissions import Level, includes, needed_to_transition
+from modelyard.rules.permissions import NEEDED, Ability, Level, allows, at_least, highest, needed_to_transition
 from modelyard.rules.stages import Stage
+from modelyard.rules.tokens import UNLIMITED, Scope, TokenLimits, scope_includes
+
+_models = metadata.tables["registered_models"]
+_grants = metadata.tables["grants"]
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """How somebody came in, for the audit log: by which token, from where, with which request."""
+
+    token_id: str | None = None
+    address: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something: a person, a program, the scheduler. Administrators may manage every model."""
+    """Who does something: a person, a program, the scheduler. Administrators may manage every model.
+
+    `principals` are the row ids under which permissions are looked up: the actor's own first, then its groups'.
+    """
 
     name: str
     is_admin: bool = False
+    principals: tuple[int, ...] = ()
+    limits: TokenLimits = UNLIMITED
+    # Not compared: whoever keeps a statement for an actor keeps it for all of that actor's requests.
+    via: Via = field(default_factory=Via, compare=False)
 
 
 def level_of(session: Session, actor: Actor, model: RegisteredModel) -> Level | None:
     """Return the level that `actor` has on `model`, None for none."""
-    return Level.CAN_MANAGE if actor.is_admin else None
+    if not actor.limits.reaches(model.name):
+        return None
+    held = Level.CAN_MANAGE if actor.is_admin else _held(session, actor, _on_model_or_root(model.id))
+    return _within_scope(actor, held)
 
 
-def require(session: Session, actor: Actor, model: RegisteredModel, needed: Level) -> None:
-    """Raise PermissionDenied unless `actor` holds `needed` on `model`."""
+def level_on_root(session: Session, actor: Actor) -> Level | None:
+    """Return the level that `actor` has on the root, and so on every model."""
+    held = Level.CAN_MANAGE if actor.is_admin else _held(session, actor, col(Grant.model_id).is_(None))
+    return _within_scope(actor, held)
+
+
+def require(session: Session, actor: Actor, model: RegisteredModel, ability: Ability) -> None:
+    """Raise PermissionDenied unless `actor` may do this with `model`."""
+    if ability is not Ability.VIEW:
+        require_scope(actor, Scope.WRITE, f"to {ability}")
+    require_reach(actor, model.name)
     held = level_of(session, actor, model)
-    if not includes(held, needed):
-        raise _refusal(actor, model.name, held, needed)
-
-
-def require_admin(actor: Actor, doing: str) -> None:
-    """Raise PermissionDenied unless `actor` is an administrator; `doing` says what was asked."""
-    if not actor.is_admin:
-        raise PermissionDenied(f"{actor.name} may not {doing}; only an administrator may.")
+    if not allows(held, ability):
+        raise _refusal(actor, model.name, held, ability)
 
 
 def require_transition(
@@ -45,24 +74,129 @@ def require_transition(
 ) -> None:
     """Raise PermissionDenied unless `actor` may move a version of `model` between these stages."""
     require(session, actor, model, needed_to_transition(from_stage=from_stage, to_stage=to_stage))
+    if not actor.limits.moves(from_stage, to_stage):
+        raise PermissionDenied(
+            f"This token moves versions up to {actor.limits.highest_stage}, not from {from_stage} to {to_stage}. "
+            "Use one without this limit."
+        )
+
+
+def may_transition(actor: Actor, held: Level | None, *, from_stage: Stage, to_stage: Stage) -> bool:
+    """Whether `actor`, who holds `held` on the model, may move a version between these stages."""
+    ability = needed_to_transition(from_stage=from_stage, to_stage=to_stage)
+    return allows(held, ability) and actor.limits.moves(from_stage, to_stage)
+
+
+def require_admin(actor: Actor, doing: str) -> None:
+    """Raise PermissionDenied unless `actor` is an administrator; `doing` says what takes one."""
+    if not actor.is_admin:
+        raise PermissionDenied(f"{actor.name} is not an administrator; {doing} takes one. Ask a member of 'admins'.")
+    require_scope(actor, Scope.ADMIN, doing)
+
+
+def require_scope(actor: Actor, scope: Scope, doing: str) -> None:
+    """Raise PermissionDenied when the actor's token was made for less; `doing` says what was asked."""
+    if not scope_includes(actor.limits.scope, scope):
+        raise PermissionDenied(
+            f"This token has the scope {actor.limits.scope}; {doing} takes one with the scope {scope}."
+        )
+
+
+def require_reach(actor: Actor, model_name: str) -> None:
+    """Raise PermissionDenied when the actor's token is for other models; a name need not be anybody's yet."""
+    if not actor.limits.reaches(model_name):
+        raise PermissionDenied(
+            f"This token is limited to other models than {model_name!r}. Use one without this limit."
+        )
 
 
 def visible(actor: Actor) -> ColumnElement[bool]:
-    """Return the condition on registered_models for those that lists and searches show to `actor`.
+    """Return the condition on registered_models for those that lists and searches show to `actor`."""
+    return held_at_least(actor, Level.CAN_READ)
 
-    It depends on the actor's value alone: statements that hold it are kept and used again for an equal actor.
-    """
-    return true() if actor.is_admin else false()
+
+def held_at_least(actor: Actor, level: Level) -> ColumnElement[bool]:
+    """Return the condition on registered_models for those on which `actor` holds `level` or more."""
+    return _condition(sight_of(actor), level, seen_values(actor))
+
+
+class Sight(NamedTuple):
+    """All of an actor that shapes a statement; the rest are values. Statements can be kept for each sight."""
+
+    is_admin: bool
+    limited: bool
+
+
+def sight_of(actor: Actor) -> Sight:
+    """Return what a statement for `actor` has in common with those for many others."""
+    return Sight(actor.is_admin, actor.limits.models is not None)
+
+
+def visible_by(sight: Sight) -> ColumnElement[bool]:
+    """Return the condition of `visible` for everybody of one sight; to be run with an actor's `seen_values`."""
+    return _condition(sight, Level.CAN_READ, None)
+
+
+def seen_values(actor: Actor) -> dict[str, Any]:
+    """Return the values with which a statement of the actor's sight is run."""
+    # A key that a statement does not ask for is refused, so each sight has its own.
+    values: dict[str, Any] = {}
+    if actor.limits.models is not None:
+        values["seen_models"] = sorted(actor.limits.models)
+    if not actor.is_admin:
+        values["seen_principals"] = list(actor.principals)
+    return values
 
 
 def require_visible(actor: Actor, name: str, *, seen: bool) -> None:
     """Raise PermissionDenied unless a statement has found the model called `name` visible to `actor`."""
     if not seen:
-        raise _refusal(actor, name, None, Level.CAN_READ)
+        require_reach(actor, name)
+        raise _refusal(actor, name, None, Ability.VIEW)
 
 
-def _refusal(actor: Actor, name: str, held: Level | None, needed: Level) -> PermissionDenied:
+def _condition(sight: Sight, level: Level, values: Mapping[str, Any] | None) -> ColumnElement[bool]:
+    """Return the condition with its values, or to be run with them when there are none."""
+    within: ColumnElement[bool] = true()
+    if sight.limited:
+        within = _models.c.name.in_(_bound("seen_models", values))
+    if sight.is_admin:
+        return within
+    mine: ColumnElement[bool] = _grants.c.principal_id.in_(_bound("seen_principals", values))
+    if level is not Level.CAN_READ:
+        mine = and_(mine, _grants.c.level.in_(at_least(level)))
+    on_root = exists().where(mine, _grants.c.model_id.is_(None))
+    on_models = select(_grants.c.model_id).where(mine, _grants.c.model_id.is_not(None))
+    return and_(within, or_(on_root, _models.c.id.in_(on_models)))
+
+
+def _bound(name: str, values: Mapping[str, Any] | None) -> BindParameter[Any]:
+    if values is None:
+        return bindparam(name, expanding=True)
+    return bindparam(name, values[name], expanding=True, unique=True)
+
+
+def _refusal(actor: Actor, name: str, held: Level | None, ability: Ability) -> PermissionDenied:
     return PermissionDenied(
-        f"{actor.name} has {held or 'no permission'} on the model {name!r}; this needs {needed}. "
+        f"{actor.name} has {held or 'no permission'} on the model {name!r}; to {ability} takes {NEEDED[ability]}. "
         "Ask somebody with CAN_MANAGE."
     )
+
+
+def _on_model_or_root(model_id: int) -> ColumnElement[bool]:
+    return or_(col(Grant.model_id) == model_id, col(Grant.model_id).is_(None))
+
+
+def _held(session: Session, actor: Actor, where: ColumnElement[bool]) -> Level | None:
+    if not actor.principals:
+        return None
+    levels: Iterable[str] = session.exec(
+        select(Grant.level).where(where, col(Grant.principal_id).in_(actor.principals))
+    )
+    return highest(*map(Level, levels))
+
+
+def _within_scope(actor: Actor, held: Level | None) -> Level | None:
+    if held is not None and actor.limits.scope is Scope.READ:
+        return Level.CAN_READ
+    return held

@@ -11,14 +11,15 @@ from modelyard.database.tables import Job, ModelVersion, RegisteredModel
 from modelyard.errors import InvalidState, SourceRefused
 from modelyard.jobs.guards import is_open
 from modelyard.jobs.queue import JobQueue
-from modelyard.registry import access
+from modelyard.registry import access, audit
 from modelyard.registry.access import Actor
 from modelyard.registry.integrity import integrity_of
 from modelyard.registry.model_versions import find_model_version
 from modelyard.registry.progress import model_subject, subject_of
 from modelyard.registry.registered_models import find_registered_model
+from modelyard.rules.audit import Action
 from modelyard.rules.jobs import JobKind
-from modelyard.rules.permissions import Level
+from modelyard.rules.permissions import Ability
 from modelyard.rules.sources import RegisteredVersion, Source, Upload
 from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
 
@@ -48,14 +49,14 @@ def verify_model(session: Session, actor: Actor, name: str, *, queue: JobQueue) 
     Raises NotFound, PermissionDenied.
     """
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_EDIT)
+    access.require(session, actor, model, Ability.VERIFY)
     subject = f"verify:{model_subject(model.public_id)}"
     return _open_or_new(session, JobKind.VERIFY_STORE, subject, queue, requested_by=actor.name, model_id=model.id)
 
 
 def verify_store(session: Session, actor: Actor, *, queue: JobQueue) -> Job:
     """Have everything that any version uses read again. Raises PermissionDenied."""
-    access.require_admin(actor, "verify the whole store")
+    access.require_admin(actor, "verifying the whole store")
     return _open_or_new(session, JobKind.VERIFY_STORE, f"verify:{STORE}", queue, requested_by=actor.name)
 
 
@@ -67,6 +68,7 @@ def repair_version(session: Session, actor: Actor, name: str, number: int, sourc
     model, version, manifest = _find_stored(session, actor, name, number, "repaired")
     if not integrity_of(session, manifest).damaged:
         raise InvalidState(f"Nothing of version {number} of {name!r} is known to be damaged. Verify it first.")
+    audit.record(session, actor, Action.REPAIR_VERSION, model=model, version=version, after={"source": source})
     return _open_or_new(
         session,
         JobKind.REPAIR_VERSION,
@@ -81,11 +83,12 @@ def repair_version(session: Session, actor: Actor, name: str, number: int, sourc
 
 def collect(session: Session, actor: Actor, *, dry_run: bool, queue: JobQueue) -> Job:
     """Have the bytes removed that nobody refers to, or with `dry_run` only counted. Raises PermissionDenied."""
-    access.require_admin(actor, "collect what nobody refers to")
+    access.require_admin(actor, "collecting what nobody refers to")
     if dry_run:
         arguments = {"dry_run": True}
         added = queue.enqueue(session, JobKind.COLLECT, requested_by=actor.name, arguments=arguments)
         return session.get_one(Job, added.id)
+    audit.record(session, actor, Action.COLLECT)
     return _open_or_new(session, JobKind.COLLECT, f"collect:{STORE}", queue, requested_by=actor.name)
 
 
@@ -113,7 +116,7 @@ def _find_stored(
     session: Session, actor: Actor, name: str, number: int, doing: str
 ) -> tuple[RegisteredModel, ModelVersion, str]:
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_EDIT)
+    access.require(session, actor, model, Ability.VERIFY)
     version = find_model_version(session, model, number)
     return model, version, stored_manifest(name, version, doing)
 

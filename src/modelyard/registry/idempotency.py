@@ -5,7 +5,7 @@ Source: contracts/databricks.md 1.3.
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from modelyard.database.clock import now_ms
@@ -66,3 +66,12 @@ def claim_key(session: Session, actor: Actor, request: KeyedRequest, *, new_id: 
     if (earlier.route, earlier.body_sha256) != (request.route, request.body_sha256):
         raise InvalidValue("This Idempotency-Key was used for another request. Use a new key for each create.")
     return earlier.object_id
+
+
+def name_object(session: Session, actor: Actor, key: str, object_id: str) -> None:
+    """Note the id of what a request made, in the transaction that claimed its key."""
+    session.execute(
+        update(IdempotencyKey)
+        .where(col(IdempotencyKey.actor) == actor.name, col(IdempotencyKey.key) == key)
+        .values(object_id=object_id)
+    )

@@ -2,14 +2,16 @@
 
 from sqlmodel import Session, col, select
 
-from modelyard.database.tables import Job
+from modelyard.database.tables import Job, ModelVersion, RegisteredModel
 from modelyard.errors import InvalidState
 from modelyard.jobs.guards import lock_registry_rows
 from modelyard.jobs.lifecycle import Lifecycle
+from modelyard.registry import audit
 from modelyard.registry.access import Actor
 from modelyard.registry.jobs import JobFilter, conditions, joined, read_job, require, visible
+from modelyard.rules.audit import Action
 from modelyard.rules.jobs import FINAL, RULES, JobKind, JobStatus, check_arguments
-from modelyard.rules.permissions import Level
+from modelyard.rules.permissions import Ability
 
 
 def cancel_job(session: Session, actor: Actor, job_id: int, *, lifecycle: Lifecycle) -> None:
@@ -29,6 +31,7 @@ def cancel_job(session: Session, actor: Actor, job_id: int, *, lifecycle: Lifecy
     if lifecycle.cancel(session, job_id, by=actor.name) is None:
         # Its worker was faster.
         raise _over(job_id, _status_of(session, job_id))
+    _record(session, actor, Action.CANCEL_JOB, job)
 
 
 def retry_job(session: Session, actor: Actor, job_id: int, *, lifecycle: Lifecycle) -> None:
@@ -43,6 +46,7 @@ def retry_job(session: Session, actor: Actor, job_id: int, *, lifecycle: Lifecyc
         raise InvalidState(
             f"Job {job_id} is {_status_of(session, job_id)}; only one that FAILED or was CANCELLED can be tried again."
         )
+    _record(session, actor, Action.RETRY_JOB, job)
 
 
 def failed_jobs(session: Session, actor: Actor, wanted: JobFilter) -> list[int]:
@@ -56,9 +60,20 @@ def failed_jobs(session: Session, actor: Actor, wanted: JobFilter) -> list[int]:
 def _locked_job(session: Session, actor: Actor, job_id: int) -> Job:
     """Return a job to somebody who may change it, its model's and its version's row locked before its own is."""
     job = read_job(session, actor, job_id).job
-    require(session, actor, job, Level.CAN_EDIT)
+    require(session, actor, job, Ability.MANAGE_JOBS)
     lock_registry_rows(session, job.model_id, job.version_id)
     return job
+
+
+def _record(session: Session, actor: Actor, action: Action, job: Job) -> None:
+    audit.record(
+        session,
+        actor,
+        action,
+        model=session.get(RegisteredModel, job.model_id) if job.model_id is not None else None,
+        version=session.get(ModelVersion, job.version_id) if job.version_id is not None else None,
+        before={"job_id": job.id, "kind": job.kind, "status": job.status},
+    )
 
 
 def _known_kind(job: Job, wish: str) -> JobKind:

@@ -15,7 +15,8 @@ from modelyard.database.tables import metadata
 from modelyard.errors import InvalidState
 from modelyard.jobs.guards import KNOWN_KINDS, Claim, jobs
 from modelyard.jobs.lifecycle import NOTHING_LEFT, EndedAttempt
-from modelyard.registry import blobs
+from modelyard.registry import audit, blobs
+from modelyard.rules.audit import Action
 from modelyard.rules.jobs import FINAL, JobKind, JobStatus, clip_message
 
 versions = metadata.tables["model_versions"]
@@ -138,7 +139,16 @@ def _move_pending_version(
         .values(updated_at_ms=now_ms(), **values)
     )
     _count_change(session, claim)
-    return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
+    changed = bool(moved.rowcount == 1)  # type: ignore[attr-defined]
+    if changed:
+        audit.record_job(
+            session,
+            claim,
+            Action.FINISH_VERSION,
+            before={"status": "PENDING_REGISTRATION"},
+            after={name: values[name] for name in ("status", "status_message", "manifest_digest") if values.get(name)},
+        )
+    return changed
 
 
 def _count_change(session: Session, claim: Claim) -> None:
@@ -217,5 +227,6 @@ EFFECTS: dict[JobKind, KindEffects] = {
     JobKind.PURGE_MODEL: _WITH_REPORT,
     JobKind.COLLECT: _WITH_REPORT,
     JobKind.PRUNE_JOBS: _WITHOUT_EFFECTS,
+    JobKind.PRUNE_AUDIT: _WITHOUT_EFFECTS,
     JobKind.PROBE: _WITHOUT_EFFECTS,
 }

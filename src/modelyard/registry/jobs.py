@@ -12,7 +12,8 @@ from modelyard.errors import NotFound, PermissionDenied
 from modelyard.registry import access
 from modelyard.registry.access import Actor
 from modelyard.registry.pages import Page
-from modelyard.rules.permissions import Level
+from modelyard.rules.permissions import Ability
+from modelyard.rules.tokens import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def read_job(session: Session, actor: Actor, job_id: int) -> ShownJob:
     if shown is None:
         raise NotFound(f"Job {job_id} not found. Jobs that ended long ago are removed.")
     found = ShownJob(*shown)
-    require(session, actor, found.job, Level.CAN_READ)
+    require(session, actor, found.job, Ability.VIEW)
     return found
 
 
@@ -86,19 +87,21 @@ def log_lines(session: Session, job_id: int, *, after: int, limit: int) -> Seque
     ).all()
 
 
-def require(session: Session, actor: Actor, job: Job, needed: Level) -> None:
-    """Raise PermissionDenied unless `actor` holds `needed` on the job's model; one without a model is for
+def require(session: Session, actor: Actor, job: Job, ability: Ability) -> None:
+    """Raise PermissionDenied unless `actor` has `ability` on the job's model; one without a model is for
     administrators."""
     model = session.get(RegisteredModel, job.model_id) if job.model_id is not None else None
     if model is not None:
-        access.require(session, actor, model, needed)
+        access.require(session, actor, model, ability)
     elif not actor.is_admin:
         raise PermissionDenied(f"Job {job.id} belongs to no model; only administrators see and change it.")
+    elif ability is not Ability.VIEW:
+        access.require_scope(actor, Scope.ADMIN, "changing a job that belongs to no model")
 
 
 def visible(actor: Actor) -> ColumnElement[bool]:
     """Return the condition on jobs, joined with their models, for those that lists show to `actor`."""
-    if actor.is_admin:
+    if actor.is_admin and actor.limits.models is None:
         return true()
     return and_(col(RegisteredModel.id).is_not(None), access.visible(actor))
 

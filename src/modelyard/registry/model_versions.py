@@ -10,14 +10,16 @@ from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, RegisteredModelAlias, metadata, public_id
 from modelyard.errors import LimitReached, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
-from modelyard.registry import access, activities
+from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
 from modelyard.registry.origins import copy_of_version, enqueue_copy
 from modelyard.registry.purges import enqueue_purge
 from modelyard.registry.registered_models import find_registered_model, note_change, read_registered_model
 from modelyard.registry.registration import NewVersion, Origin, Remembered
 from modelyard.rules.activities import ActivityType
-from modelyard.rules.permissions import Level
+from modelyard.rules.audit import Action
+from modelyard.rules.events import RegistryEvent
+from modelyard.rules.permissions import Ability
 from modelyard.rules.sources import RegisteredVersion
 from modelyard.rules.stages import Stage, check_version_deletable
 from modelyard.rules.texts import check_description
@@ -60,7 +62,7 @@ def create_model_version(
     Raises NotFound, PermissionDenied, InvalidState or SourceRefused for an origin that cannot be copied, LimitReached.
     """
     model = find_registered_model(session, wish.name, lock=True)
-    access.require(session, actor, model, Level.CAN_EDIT)
+    access.require(session, actor, model, Ability.CREATE_VERSION)
     version = _next_version(session, actor, model, wish, new_id or public_id())
     if isinstance(origin, Remembered):
         version.status, version.registration_mode = VersionStatus.READY, RegistrationMode.REFERENCE
@@ -70,6 +72,7 @@ def create_model_version(
         _check_pending_limit(session, max_pending)
     _insert(session, version, wish.tags)
     activities.record(session, actor, ActivityType.CREATED_VERSION, model, version, at_ms=version.created_at_ms)
+    _record_creation(session, actor, model, version, wish)
     if not isinstance(origin, Remembered | RegisteredVersion):
         enqueue_copy(session, actor, version, origin, queue=lifecycle.queue)
     return version
@@ -102,7 +105,7 @@ def version_of_id(session: Session, actor: Actor, identity: str) -> tuple[Regist
     if found is None:
         raise NotFound("There is no such model version, or it was deleted.")
     model, version = found
-    access.require(session, actor, model, Level.CAN_READ)
+    access.require(session, actor, model, Ability.VIEW)
     return model, version
 
 
@@ -110,12 +113,21 @@ def update_model_version(session: Session, actor: Actor, name: str, number: int,
     """Replace a version's description, whatever its status. Raises NotFound, PermissionDenied, InvalidValue."""
     check_description(description)
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_EDIT)
+    access.require(session, actor, model, Ability.DESCRIBE)
     version = find_model_version(session, model, number)
     now = current_ms(session)
-    version.description, version.updated_at_ms = description, now
+    before, version.description, version.updated_at_ms = version.description, description, now
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.UPDATED_VERSION, model, version, at_ms=now)
+    audit.record(
+        session,
+        actor,
+        Action.UPDATE_VERSION,
+        model=model,
+        version=version,
+        before={"description": before},
+        after={"description": description},
+    )
     session.flush()
     return version
 
@@ -130,7 +142,7 @@ def delete_model_version(
     Raises NotFound, PermissionDenied, InvalidState in Staging and Production and while it is being registered.
     """
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_MANAGE)
+    access.require(session, actor, model, Ability.DELETE_VERSION)
     version = find_model_version(session, model, number)
     check_version_deletable(name, number, Stage(version.stage))
     check_not_pending(name, number, VersionStatus(version.status))
@@ -140,6 +152,7 @@ def delete_model_version(
     version.deleted_at_ms, version.deleted_by = now, actor.name
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.DELETED_VERSION, model, version, at_ms=now)
+    audit.record(session, actor, Action.DELETE_VERSION, model=model, version=version)
     session.flush()
     if purge_at_once:
         enqueue_purge(session, version, lifecycle, by=actor.name)
@@ -171,6 +184,34 @@ def _insert(session: Session, version: ModelVersion, tags: Mapping[str, str]) ->
     if tags:
         rows = [{"version_id": version.id, "key": key, "value": value} for key, value in tags.items()]
         session.connection().execute(_INSERT_TAGS, rows)
+
+
+def _record_creation(
+    session: Session, actor: Actor, model: RegisteredModel, version: ModelVersion, wish: NewVersion
+) -> None:
+    audit.record(
+        session,
+        actor,
+        Action.CREATE_VERSION,
+        model=model,
+        version=version,
+        after={
+            "source": version.source,
+            "description": version.description,
+            "tags": wish.tags,
+            "stage": version.stage,
+            "status": version.status,
+        },
+    )
+    events.record(
+        session,
+        actor,
+        RegistryEvent.VERSION_CREATED,
+        model,
+        version,
+        run_id=version.run_id,
+        user_id=actor.name,
+    )
 
 
 def _check_pending_limit(session: Session, most: int) -> None:

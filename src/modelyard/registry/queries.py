@@ -1,7 +1,7 @@
 """What clients ask again and again, each answered by one statement.
 
-A statement is put together once for each actor, since what is visible depends on nothing else, and kept: a request
-only binds its values. Every function takes a connection, in a transaction or in none.
+A statement is put together once for each sight, since what is visible depends on nothing else but values, and kept:
+a request only binds its own. Every function takes a connection, in a transaction or in none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, selec
 
 from modelyard.errors import InvalidValue, NotFound
 from modelyard.registry import access
-from modelyard.registry.access import Actor
+from modelyard.registry.access import Actor, Sight
 from modelyard.registry.downloads import is_unnoted
 from modelyard.registry.shown import (
     ShownModel,
@@ -30,8 +30,8 @@ from modelyard.rules.names import no_such_model
 from modelyard.rules.stages import Stage
 from modelyard.rules.versions import MAX_VERSION, no_such_version
 
-# How many actors' statements are kept; for the others they are put together again, which takes a millisecond.
-_KEPT = 128
+# Four sights, for each of which there are fifteen ways to ask for stages.
+_KEPT = 64
 _EVERY_STAGE = frozenset(Stage)
 _NUMBERED = models.outerjoin(
     versions,
@@ -45,7 +45,7 @@ _NUMBERED = models.outerjoin(
 
 def registered_model(connection: Connection, actor: Actor, name: str) -> ShownModel:
     """Return the model called `name`. Raises NotFound, PermissionDenied."""
-    (row,) = _rows_of_model(connection, _model_by_name(actor), actor, name)
+    (row,) = _rows_of_model(connection, _model_by_name(access.sight_of(actor)), actor, name)
     return ShownModel._make(row)
 
 
@@ -56,7 +56,9 @@ def registered_model_of_id(connection: Connection, model_id: int) -> ShownModel:
 
 def model_version(connection: Connection, actor: Actor, name: str, number: int) -> ShownVersion:
     """Return version `number` of the model called `name`. Raises NotFound, PermissionDenied."""
-    return ShownVersion._make(_numbered_row(connection, _version_by_number(actor), actor, name, number))
+    return ShownVersion._make(
+        _numbered_row(connection, _version_by_number(access.sight_of(actor)), actor, name, number)
+    )
 
 
 class Location(NamedTuple):
@@ -72,7 +74,7 @@ class Location(NamedTuple):
 
 def location_of_version(connection: Connection, actor: Actor, name: str, number: int) -> Location:
     """Return where version `number` of the model called `name` lies. Raises NotFound, PermissionDenied."""
-    return Location._make(_numbered_row(connection, _location_by_number(actor), actor, name, number))
+    return Location._make(_numbered_row(connection, _location_by_number(access.sight_of(actor)), actor, name, number))
 
 
 def model_version_of_id(connection: Connection, version_id: int) -> ShownVersion:
@@ -94,7 +96,7 @@ def model_version_by_alias(connection: Connection, actor: Actor, name: str, alia
     check_alias(alias)
     if means_latest(alias):
         return _newest_version(connection, actor, name)
-    (row,) = _rows_of_model(connection, _version_by_alias(actor), actor, name, alias=alias)
+    (row,) = _rows_of_model(connection, _version_by_alias(access.sight_of(actor)), actor, name, alias=alias)
     if row[0] is None:
         raise InvalidValue(f"Registered model alias {alias} not found.")
     return ShownVersion._make(row)
@@ -107,7 +109,7 @@ def latest_versions(
 
     Raises NotFound, PermissionDenied.
     """
-    statement = _latest_by_name(actor, frozenset(stages) or _EVERY_STAGE)
+    statement = _latest_by_name(access.sight_of(actor), frozenset(stages) or _EVERY_STAGE)
     rows = _rows_of_model(connection, statement, actor, name)
     return [ShownVersion._make(row) for row in rows if row[0] is not None]
 
@@ -123,7 +125,7 @@ def _rows_of_model(
     connection: Connection, statement: Select[Any], actor: Actor, name: str, **given: Any
 ) -> list[Sequence[Any]]:
     """Return the rows of a statement about the model called `name`, without their first column: may it be seen?"""
-    rows = connection.execute(statement, {"name": name, **given}).all()
+    rows = connection.execute(statement, {"name": name, **access.seen_values(actor), **given}).all()
     if not rows:
         raise no_such_model(name)
     access.require_visible(actor, name, seen=rows[0][0])
@@ -141,15 +143,15 @@ def _numbered_row(
     return row
 
 
-def _of_named_model(actor: Actor, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Return a SELECT about one model by its name that says first whether `actor` may see it."""
+def _of_named_model(sight: Sight, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Return a SELECT about one model by its name that says first whether somebody of this sight may see it."""
     named = and_(models.c.name == bindparam("name"), models.c.deleted_at_ms.is_(None))
-    return select(access.visible(actor), *columns).where(named)
+    return select(access.visible_by(sight), *columns).where(named)
 
 
 @lru_cache(_KEPT)
-def _model_by_name(actor: Actor) -> Select[Any]:
-    return _of_named_model(actor, *model_columns()).select_from(models)
+def _model_by_name(sight: Sight) -> Select[Any]:
+    return _of_named_model(sight, *model_columns()).select_from(models)
 
 
 @lru_cache(1)
@@ -158,31 +160,31 @@ def _model_by_id() -> Select[Any]:
 
 
 @lru_cache(_KEPT)
-def _latest_by_name(actor: Actor, wanted: frozenset[Stage]) -> Select[Any]:
+def _latest_by_name(sight: Sight, wanted: frozenset[Stage]) -> Select[Any]:
     stages = stages_table(wanted)
     read = models.join(stages, true()).outerjoin(versions, is_newest(stages))
     columns = version_columns(with_aliases=True)
-    return _of_named_model(actor, *columns).select_from(read).order_by(versions.c.version)
+    return _of_named_model(sight, *columns).select_from(read).order_by(versions.c.version)
 
 
 @lru_cache(_KEPT)
-def _version_by_number(actor: Actor) -> Select[Any]:
-    return _of_named_model(actor, *version_columns(with_aliases=True)).select_from(_NUMBERED)
+def _version_by_number(sight: Sight) -> Select[Any]:
+    return _of_named_model(sight, *version_columns(with_aliases=True)).select_from(_NUMBERED)
 
 
 @lru_cache(_KEPT)
-def _location_by_number(actor: Actor) -> Select[Any]:
+def _location_by_number(sight: Sight) -> Select[Any]:
     columns = [versions.c[name] for name in Location._fields[:-1]]
-    return _of_named_model(actor, *columns, is_unnoted()).select_from(_NUMBERED)
+    return _of_named_model(sight, *columns, is_unnoted()).select_from(_NUMBERED)
 
 
 @lru_cache(_KEPT)
-def _version_by_alias(actor: Actor) -> Select[Any]:
+def _version_by_alias(sight: Sight) -> Select[Any]:
     columns = version_columns(with_aliases=True)
     named = and_(aliases.c.model_id == models.c.id, aliases.c.alias == bindparam("alias"))
     pointed_to = and_(versions.c.id == aliases.c.version_id, versions.c.deleted_at_ms.is_(None))
     read = models.outerjoin(aliases, named).outerjoin(versions, pointed_to)
-    return _of_named_model(actor, *columns).select_from(read)
+    return _of_named_model(sight, *columns).select_from(read)
 
 
 @lru_cache(1)

@@ -23,17 +23,21 @@ from modelyard.database.tables import (
 )
 from modelyard.errors import AlreadyExists, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
-from modelyard.registry import access, activities
+from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
+from modelyard.registry.grants import grant_to_creator
 from modelyard.registry.purges import enqueue_purge
 from modelyard.registry.shown import READY
 from modelyard.rules.activities import ActivityType
+from modelyard.rules.audit import Action
+from modelyard.rules.events import RegistryEvent
 from modelyard.rules.names import check_model_name, no_such_model
-from modelyard.rules.permissions import Level
+from modelyard.rules.permissions import Ability
 from modelyard.rules.prompts import has_prompt_tag, name_taken
 from modelyard.rules.stages import IN_USE, check_model_free
 from modelyard.rules.tags import merge_tags
 from modelyard.rules.texts import check_description
+from modelyard.rules.tokens import Scope
 from modelyard.rules.versions import VersionStatus
 
 _models = metadata.tables["registered_models"]
@@ -66,6 +70,8 @@ def create_registered_model(
     """
     check_model_name(name)
     check_description(description)
+    access.require_scope(actor, Scope.WRITE, "to create a model")
+    access.require_reach(actor, name)
     merged = merge_tags(tags)
     now = current_ms(session)
     model = RegisteredModel(
@@ -77,7 +83,16 @@ def create_registered_model(
         updated_at_ms=now,
     )
     _insert(session, model, merged)
+    permissions = grant_to_creator(session, actor, model)
     activities.record(session, actor, ActivityType.CREATED_MODEL, model, at_ms=now)
+    audit.record(
+        session,
+        actor,
+        Action.CREATE_MODEL,
+        model=model,
+        after={"description": description, "tags": merged, "permissions": permissions},
+    )
+    events.record(session, actor, RegistryEvent.MODEL_CREATED, model)
     return model
 
 
@@ -95,7 +110,7 @@ def find_registered_model(session: Session, name: str, *, lock: bool = False) ->
 def read_registered_model(session: Session, actor: Actor, name: str) -> RegisteredModel:
     """Return the model called `name` to somebody who may see it. Raises NotFound, PermissionDenied."""
     model = find_registered_model(session, name)
-    access.require(session, actor, model, Level.CAN_READ)
+    access.require(session, actor, model, Ability.VIEW)
     return model
 
 
@@ -104,7 +119,7 @@ def model_of_id(session: Session, actor: Actor, identity: str) -> RegisteredMode
     model = session.exec(select(RegisteredModel).where(col(RegisteredModel.public_id) == identity, _LIVING)).first()
     if model is None:
         raise NotFound("The registered model was deleted.")
-    access.require(session, actor, model, Level.CAN_READ)
+    access.require(session, actor, model, Ability.VIEW)
     return model
 
 
@@ -112,11 +127,19 @@ def update_registered_model(session: Session, actor: Actor, name: str, *, descri
     """Replace a model's description. Raises NotFound, PermissionDenied, InvalidValue."""
     check_description(description)
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_EDIT)
+    access.require(session, actor, model, Ability.DESCRIBE)
     now = current_ms(session)
-    model.description = description
+    before, model.description = model.description, description
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.UPDATED_MODEL, model, at_ms=now)
+    audit.record(
+        session,
+        actor,
+        Action.UPDATE_MODEL,
+        model=model,
+        before={"description": before},
+        after={"description": description},
+    )
     session.flush()
     return model
 
@@ -128,13 +151,15 @@ def rename_registered_model(session: Session, actor: Actor, name: str, *, new_na
     """
     check_model_name(new_name)
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_MANAGE)
+    access.require(session, actor, model, Ability.RENAME)
+    access.require_reach(actor, new_name)
     check_model_free(name, _versions_in_use(session, model), "renaming")
     now = current_ms(session)
     if new_name != name:
         _rename(session, model, new_name, at_ms=now)
         detail = f"Renamed from {name!r} to {new_name!r}."
         activities.record(session, actor, ActivityType.RENAMED_MODEL, model, at_ms=now, detail=detail)
+        audit.record(session, actor, Action.RENAME_MODEL, model=model, before={"name": name}, after={"name": new_name})
     note_change(model, at_ms=now)
     session.flush()
     return model
@@ -150,7 +175,7 @@ def delete_registered_model(
     Raises NotFound, PermissionDenied, InvalidState while a version is in Staging or Production.
     """
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Level.CAN_MANAGE)
+    access.require(session, actor, model, Ability.DELETE_MODEL)
     check_model_free(name, _versions_in_use(session, model), "deleting")
     now = _later_than_other_deletions(session, model)
     lifecycle.cancel_open_jobs(session, _locked_versions(session, model), by=actor.name)
@@ -162,6 +187,7 @@ def delete_registered_model(
     model.deleted_at_ms, model.deleted_by = now, actor.name
     note_change(model, at_ms=now)
     activities.record(session, actor, ActivityType.DELETED_MODEL, model, at_ms=now)
+    audit.record(session, actor, Action.DELETE_MODEL, model=model)
     session.flush()
     if purge_at_once:
         enqueue_purge(session, model, lifecycle, by=actor.name)

@@ -9,8 +9,10 @@ from sqlmodel import Session, col, select
 
 from modelyard.database.session import current_ms
 from modelyard.database.tables import Schedule
-from modelyard.errors import InvalidValue, NotFound, PermissionDenied
+from modelyard.errors import InvalidValue, NotFound
+from modelyard.registry import access, audit
 from modelyard.registry.access import Actor
+from modelyard.rules.audit import Action
 from modelyard.rules.jobs import JobKind
 from modelyard.rules.schedules import Rule, RuleKind
 from modelyard.rules.sources import shown
@@ -31,6 +33,7 @@ class ScheduleChange:
 
 # name -> what an installation does by itself.
 BUILT_IN: dict[str, tuple[JobKind, Rule]] = {
+    "prune_audit": (JobKind.PRUNE_AUDIT, Rule(RuleKind.CRON, "45 2 * * *")),
     "prune_jobs": (JobKind.PRUNE_JOBS, Rule(RuleKind.CRON, "30 2 * * *")),
     "verify_store": (JobKind.VERIFY_STORE, Rule(RuleKind.CRON, "45 3 * * 0")),
     "collect": (JobKind.COLLECT, Rule(RuleKind.CRON, "15 3 * * *")),
@@ -69,11 +72,11 @@ def change_schedule(session: Session, actor: Actor, name: str, change: ScheduleC
     Raises NotFound, PermissionDenied, and InvalidValue, which names the field, when nothing is asked or what is asked
     cannot be a rule.
     """
-    if not actor.is_admin:
-        raise PermissionDenied(f"{actor.name} may not change schedules; only an administrator may.")
+    access.require_admin(actor, "changing a schedule")
     if change == ScheduleChange():
         raise InvalidValue("Nothing to change; give enabled, rule, expression or time_zone, such as enabled: false.")
     schedule = find_schedule(session, name, lock=True)
+    before = _told(schedule)
     # Nothing keeps a schedule from being disabled, not even a rule that cannot be read.
     if change != ScheduleChange(enabled=False):
         rule = _changed_rule(schedule, change)
@@ -83,8 +86,19 @@ def change_schedule(session: Session, actor: Actor, name: str, change: ScheduleC
     # Whoever read the row before and would fire it finds another revision.
     schedule.revision += 1
     session.add(schedule)
+    audit.record(session, actor, Action.CHANGE_SCHEDULE, before=before, after=_told(schedule))
     session.flush()
     return schedule
+
+
+def _told(schedule: Schedule) -> dict[str, object]:
+    return {
+        "schedule": schedule.name,
+        "enabled": schedule.enabled,
+        "rule": schedule.rule,
+        "expression": schedule.expression,
+        "time_zone": schedule.time_zone,
+    }
 
 
 def find_schedule(session: Session, name: str, *, lock: bool = False) -> Schedule:

@@ -1,4 +1,4 @@
-"""Searches of models and of versions: one statement a page, put together once for each shape and actor."""
+"""Searches of models and of versions: one statement a page, put together once for each shape and sight."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, Select, Subquery, bin
 from modelyard.database import search
 from modelyard.database.search import Columns, LeftFirst, Shape, Tagged
 from modelyard.registry import access
-from modelyard.registry.access import Actor
+from modelyard.registry.access import Actor, Sight
 from modelyard.registry.pages import Page, Search
 from modelyard.registry.shown import (
     ShownModel,
@@ -66,16 +66,16 @@ def list_registered_models(connection: Connection, actor: Actor, wanted: Search)
 def search_model_versions(connection: Connection, actor: Actor, wanted: Search) -> Page[ShownVersion]:
     """Return a page of the versions that `actor` may see. Prompts' are left out unless a comparison asks for them."""
     comparisons = with_prompt_rule(wanted.comparisons)
-    statement = _versions_statement(actor, search.shape_of(comparisons, wanted.order, wanted.last))
-    rows = connection.execute(statement, _values(comparisons, wanted))
+    statement = _versions_statement(access.sight_of(actor), search.shape_of(comparisons, wanted.order, wanted.last))
+    rows = connection.execute(statement, _values(comparisons, wanted) | access.seen_values(actor))
     return _page([ShownVersion._make(row) for row in rows], wanted, _VERSION_FIELDS)
 
 
 def _models_page(
     connection: Connection, actor: Actor, wanted: Search, comparisons: Sequence[Comparison]
 ) -> Page[ShownModel]:
-    statement = _models_statement(actor, search.shape_of(comparisons, wanted.order, wanted.last))
-    rows = connection.execute(statement, _values(comparisons, wanted))
+    statement = _models_statement(access.sight_of(actor), search.shape_of(comparisons, wanted.order, wanted.last))
+    rows = connection.execute(statement, _values(comparisons, wanted) | access.seen_values(actor))
     return _page([ShownModel._make(row) for row in rows], wanted, _MODEL_FIELDS)
 
 
@@ -92,8 +92,8 @@ def _page(found: list[_Shown], wanted: Search, fields: Mapping[str, str]) -> Pag
 
 
 @lru_cache(_KEPT)
-def _models_statement(actor: Actor, shape: Shape) -> Select[Any]:
-    conditions = [models.c.deleted_at_ms.is_(None), access.visible(actor)]
+def _models_statement(sight: Sight, shape: Shape) -> Select[Any]:
+    conditions = [models.c.deleted_at_ms.is_(None), access.visible_by(sight)]
     conditions += search.conditions(shape, _OF_MODELS, _TAGGED_MODELS)
     page = _page_of_ids(select(models.c.id), shape, _OF_MODELS, conditions)
     read = page.join(models, models.c.id == page.c.id)
@@ -101,11 +101,11 @@ def _models_statement(actor: Actor, shape: Shape) -> Select[Any]:
 
 
 @lru_cache(_KEPT)
-def _versions_statement(actor: Actor, shape: Shape) -> Select[Any]:
+def _versions_statement(sight: Sight, shape: Shape) -> Select[Any]:
     by_model = _begins_at_models(shape)
     # The first follows from the second; the index of the models' names asks for it.
     living = [models.c.deleted_at_ms.is_(None), versions.c.deleted_at_ms.is_(None)]
-    conditions = [*living, access.visible(actor)]
+    conditions = [*living, access.visible_by(sight)]
     conditions += search.conditions(shape, _OF_VERSIONS, _TAGGED_VERSIONS, begin_at_tags=not by_model)
     tables = (models, versions) if by_model else (versions, models)
     ids = select(versions.c.id).select_from(LeftFirst(*tables, models.c.id == versions.c.model_id))

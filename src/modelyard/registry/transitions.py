@@ -1,20 +1,28 @@
 """Stage changes: one version moves, and those in its way step aside with it."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import update
 from sqlmodel import Session, col
 
 from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel
 from modelyard.jobs.queue import JobQueue
-from modelyard.registry import access, activities
+from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
+from modelyard.registry.followers import follow
 from modelyard.registry.integrity import require_intact
 from modelyard.registry.model_versions import find_model_version
+from modelyard.registry.open_requests import close_requests, note_answer
 from modelyard.registry.registered_models import find_registered_model, note_change
 from modelyard.registry.shown import READY
+from modelyard.rules.activities import ActivityType
+from modelyard.rules.audit import Action
+from modelyard.rules.events import RegistryEvent
 from modelyard.rules.jobs import JobKind
 from modelyard.rules.stages import IN_USE, Stage, check_archiving
-from modelyard.rules.texts import check_description
+from modelyard.rules.texts import check_comment
+from modelyard.rules.transition_requests import RequestStatus
 from modelyard.rules.versions import VersionStatus, check_ready
 
 
@@ -34,7 +42,7 @@ def transition_model_version_stage(
     Raises NotFound, PermissionDenied, InvalidValue, InvalidState unless the version is READY.
     """
     check_archiving(to, archive_existing=archive_existing)
-    check_description(comment)
+    check_comment(comment)
     model = find_registered_model(session, name, lock=True)
     moving = find_model_version(session, model, number)
     from_stage = Stage(moving.stage)
@@ -44,23 +52,92 @@ def transition_model_version_stage(
         require_intact(session, name, moving, f"moved to {to}")
 
     now = current_ms(session)
-    leaving = _archive_others(session, moving, to, at_ms=now) if archive_existing else []
-    if leaving:
-        _enqueue_archival(session, actor, model, moving, leaving, to=to, queue=queue)
-    moving.updated_at_ms = now
-    note_change(model, at_ms=now)
+    left = change_stage(session, actor, model, moving, to=to, archive_existing=archive_existing, at_ms=now, queue=queue)
+    archived = close_requests(session, left.ids, Stage.ARCHIVED, RequestStatus.APPROVED)
     if from_stage is not to:
-        moving.stage, moving.stage_changed_at_ms = to, now
-        activities.record_transition(
-            session, actor, model, moving, from_stage=from_stage, to_stage=to, comment=comment, at_ms=now
+        granted = close_requests(session, [moving.id], to, RequestStatus.APPROVED)
+        step_id = activities.record_step(
+            session,
+            actor,
+            ActivityType.APPLIED_TRANSITION,
+            model,
+            moving,
+            from_stage=from_stage,
+            to_stage=to,
+            comment=comment,
+            detail=_told_closed(len(granted)),
+            at_ms=now,
+        )
+        note_answer(session, granted + archived, step_id)
+        announce_move(session, actor, model, moving, from_stage=from_stage)
+    if from_stage is not to or left.numbers:
+        audit.record(
+            session,
+            actor,
+            Action.TRANSITION,
+            model=model,
+            version=moving,
+            before={"stage": from_stage},
+            after={"stage": to, "archived": left.numbers, "comment": comment},
         )
     session.flush()
     return moving
 
 
-def _archive_others(session: Session, moving: ModelVersion, stage: Stage, *, at_ms: int) -> list[int]:
-    """Archive every other version in `stage` by one statement: no reader sees two truths. Return their numbers."""
-    left = session.execute(
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The versions that stepped aside, by number and by row id, both in order of the numbers."""
+
+    numbers: list[int]
+    ids: list[int]
+
+
+def change_stage(
+    session: Session,
+    actor: Actor,
+    model: RegisteredModel,
+    moving: ModelVersion,
+    *,
+    to: Stage,
+    archive_existing: bool,
+    at_ms: int,
+    queue: JobQueue,
+) -> Left:
+    """Move a version of a locked model to stage `to`, and return which versions made room for it."""
+    left = _archive_others(session, moving, to, at_ms=at_ms) if archive_existing else Left([], [])
+    if left.numbers:
+        _enqueue_archival(session, actor, model, moving, left.numbers, to=to, queue=queue)
+    if moving.stage != to:
+        moving.stage, moving.stage_changed_at_ms = to, at_ms
+    moving.updated_at_ms = at_ms
+    note_change(model, at_ms=at_ms)
+    return left
+
+
+def announce_move(
+    session: Session, actor: Actor, model: RegisteredModel, moved: ModelVersion, *, from_stage: Stage
+) -> None:
+    """Tell the world outside that a version has another stage now; whoever moved it follows it from then on."""
+    follow(session, actor, moved)
+    events.record(
+        session,
+        actor,
+        RegistryEvent.TRANSITIONED,
+        model,
+        moved,
+        from_stage=from_stage,
+        to_stage=moved.stage,
+    )
+
+
+def _told_closed(closed: int) -> str:
+    """Return what an activity says of the requests that it closed on the way."""
+    return f"Approved {closed} open request{'s' * (closed > 1)} for this stage." if closed else ""
+
+
+def _archive_others(session: Session, moving: ModelVersion, stage: Stage, *, at_ms: int) -> Left:
+    """Archive every other version in `stage` by one statement: no reader sees two truths."""
+    moved = session.execute(
         update(ModelVersion)
         .where(
             col(ModelVersion.model_id) == moving.model_id,
@@ -70,10 +147,11 @@ def _archive_others(session: Session, moving: ModelVersion, stage: Stage, *, at_
             col(ModelVersion.deleted_at_ms).is_(None),
         )
         .values(stage=Stage.ARCHIVED, stage_changed_at_ms=at_ms, updated_at_ms=at_ms)
-        .returning(col(ModelVersion.version))
+        .returning(col(ModelVersion.version), col(ModelVersion.id))
         .execution_options(synchronize_session=False)
     )
-    return sorted(left.scalars())
+    rows = sorted(tuple(row) for row in moved)
+    return Left([number for number, _ in rows], [row_id for _, row_id in rows])
 
 
 def _enqueue_archival(

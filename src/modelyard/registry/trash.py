@@ -11,13 +11,14 @@ from modelyard.database.session import current_ms
 from modelyard.database.tables import FormerName, Job, ModelVersion, RegisteredModel, metadata
 from modelyard.errors import AlreadyExists, InvalidState, NotFound
 from modelyard.jobs.lifecycle import Lifecycle
-from modelyard.registry import access, activities
+from modelyard.registry import access, activities, audit
 from modelyard.registry.access import Actor
 from modelyard.registry.purges import cancel_purge, enqueue_purge, went_with_model
 from modelyard.registry.registered_models import note_change
 from modelyard.rules.activities import ActivityType
+from modelyard.rules.audit import Action
 from modelyard.rules.names import check_model_name
-from modelyard.rules.permissions import Level
+from modelyard.rules.permissions import Ability
 
 models = metadata.tables["registered_models"]
 versions = metadata.tables["model_versions"]
@@ -116,7 +117,7 @@ def find_in_trash(session: Session, actor: Actor, public_id: str, *, lock: bool 
     found = _find(session, model_id, public_id, lock=lock) if model_id is not None else None
     if found is None:
         raise NotFound("There is nothing in the trash with this id. It may have been restored or purged.")
-    access.require(session, actor, found.model, Level.CAN_MANAGE)
+    access.require(session, actor, found.model, Ability.EMPTY_TRASH)
     return found
 
 
@@ -145,6 +146,7 @@ def restore(session: Session, actor: Actor, public_id: str, *, name: str | None 
         raise InvalidState("It is being purged and cannot be restored any more.")
     if found.version is not None and name is not None:
         raise InvalidState("A version has no name of its own; leave the name out.")
+    deleted_name = found.model.name
     cancel_purge(session, found.row, lifecycle, by=actor.name)
     if found.version is None:
         _restore_model(session, found.model, name or found.model.name)
@@ -154,6 +156,15 @@ def restore(session: Session, actor: Actor, public_id: str, *, name: str | None 
     note_change(found.model, at_ms=now)
     activity = ActivityType.RESTORED_MODEL if found.version is None else ActivityType.RESTORED_VERSION
     activities.record(session, actor, activity, found.model, found.version, at_ms=now)
+    audit.record(
+        session,
+        actor,
+        Action.RESTORE_MODEL if found.version is None else Action.RESTORE_VERSION,
+        model=found.model,
+        version=found.version,
+        before={"name": deleted_name},
+        after={"name": found.model.name},
+    )
     session.flush()
     return found
 
@@ -189,4 +200,8 @@ def _restore_version(session: Session, model: RegisteredModel, version: ModelVer
 
 def purge_now(session: Session, actor: Actor, public_id: str, *, lifecycle: Lifecycle) -> Job:
     """Have something in the trash purged at once; return the job. Raises NotFound, PermissionDenied."""
-    return enqueue_purge(session, find_in_trash(session, actor, public_id).row, lifecycle, by=actor.name)
+    found = find_in_trash(session, actor, public_id)
+    job = enqueue_purge(session, found.row, lifecycle, by=actor.name)
+    action = Action.PURGE_MODEL if found.version is None else Action.PURGE_VERSION
+    audit.record(session, actor, action, model=found.model, version=found.version, after={"job_id": job.id})
+    return job

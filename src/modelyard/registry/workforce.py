@@ -10,6 +10,8 @@ from sqlmodel import Session, col, select
 
 from modelyard.database.clock import now_ms
 from modelyard.database.tables import Job, Worker
+from modelyard.registry.access import Actor
+from modelyard.registry.jobs import joined, visible
 from modelyard.rules.jobs import OPEN, QUEUES, JobStatus
 
 HOUR_MS = 3_600_000
@@ -46,11 +48,19 @@ class QueueLoad:
     slots: int = 0
 
 
-def seen_workers(session: Session, *, sweep_ms: int) -> list[SeenWorker]:
-    """Return the workers that reported within the last hour or so, in order of name."""
-    running = _running_by_worker(session)
+def seen_workers(session: Session, actor: Actor, *, sweep_ms: int) -> list[SeenWorker]:
+    """Return the workers that reported within the last hour or so, in order of name, with what `actor` may see of them.
+
+    Jobs of models that `actor` may not read are left out.
+    """
+    running = _running_by_worker(session, actor)
     rows = session.execute(select(Worker, _alive(sweep_ms)).order_by(col(Worker.name)))
     return [SeenWorker(worker, bool(alive), running[worker.name]) for worker, alive in rows]
+
+
+def count_alive(session: Session, *, sweep_ms: int) -> int:
+    """Return how many workers were seen lately."""
+    return session.scalar(select(func.count()).select_from(Worker).where(_alive(sweep_ms))) or 0
 
 
 def alive_workers(connection: Connection | Session, sweep_ms: int) -> dict[str, int]:
@@ -90,9 +100,12 @@ def _alive(sweep_ms: int) -> ColumnElement[bool]:
     return col(Worker.seen_at_ms) > now_ms() - MISSED_SWEEPS * sweep_ms
 
 
-def _running_by_worker(session: Session) -> dict[str, list[int]]:
-    """Return name of a worker -> ids of the jobs that its children run, in order."""
-    rows = session.execute(select(Job.id, Job.worker).where(col(Job.status) == JobStatus.RUNNING).order_by(col(Job.id)))
+def _running_by_worker(session: Session, actor: Actor) -> dict[str, list[int]]:
+    """Return name of a worker -> ids of the jobs that its children run and `actor` may see, in order."""
+    running = joined(select(Job.id, Job.worker).select_from(Job)).where(
+        col(Job.status) == JobStatus.RUNNING, visible(actor)
+    )
+    rows = session.execute(running.order_by(col(Job.id)))
     found: dict[str, list[int]] = defaultdict(list)
     for job_id, owner in rows:
         found[_worker_of(owner)].append(job_id)

@@ -23,6 +23,7 @@ class JobKind(StrEnum):
     PURGE_MODEL = "purge_model"
     COLLECT = "collect"
     PRUNE_JOBS = "prune_jobs"
+    PRUNE_AUDIT = "prune_audit"
     PROBE = "probe"
 
 
@@ -90,6 +91,7 @@ RULES: dict[JobKind, KindRules] = {
     JobKind.PURGE_MODEL: KindRules("fast", time_limit_s=24 * 3600, cancellable=False, arguments={"deleted_at_ms": int}),
     JobKind.COLLECT: KindRules("copy", time_limit_s=24 * 3600),
     JobKind.PRUNE_JOBS: KindRules("fast", time_limit_s=3600),
+    JobKind.PRUNE_AUDIT: KindRules("fast", time_limit_s=3600),
     JobKind.PROBE: KindRules("fast", time_limit_s=60),
 }
 

@@ -30,6 +30,13 @@ def check_description(text: str) -> None:
         raise InvalidValue(f"The description has {size_bytes} bytes; at most {MAX_DESCRIPTION_BYTES} are allowed.")
 
 
+def check_comment(text: str) -> None:
+    """Raise InvalidValue when a comment is too long."""
+    size_bytes = len(text.encode())
+    if size_bytes > MAX_DESCRIPTION_BYTES:
+        raise InvalidValue(f"The comment has {size_bytes} bytes; at most {MAX_DESCRIPTION_BYTES} are allowed.")
+
+
 def check_length(label: str, text: str, limit: int) -> None:
     """Raise InvalidValue when `text` has more than `limit` characters."""
     if len(text) > limit:

@@ -9,6 +9,7 @@ from modelyard.rules.versions import RegistrationMode
 from modelyard.runtime import Runtime
 from modelyard.settings import Settings
 from modelyard.web.access_log import register_access_log
+from modelyard.web.addresses import parse_networks
 from modelyard.web.api.routes import mount
 from modelyard.web.errors import register_error_handlers
 from modelyard.web.file_index import FileIndexes
@@ -48,10 +49,11 @@ def create_site(runtime: Runtime) -> Site:
         download_redirects=settings.download_redirects,
         # The other threads stay free for reads, which must not wait behind copies.
         holding=Holding(settings.create_wait_s, places=max(1, settings.web_threads // 4)),
-        identity=_identity(settings),
+        identity=_identity(runtime),
         signer=Signer(runtime.secret_keys),
         public_url=runtime.public_url,
         allowed_hosts=_allowed_hosts(settings, runtime.public_url),
+        trusted_proxies=parse_networks(settings.trusted_proxies),
         on_loopback=settings.on_loopback,
         max_pending_versions=settings.max_pending_versions,
         trash_ms=runtime.trash_ms,
@@ -59,9 +61,9 @@ def create_site(runtime: Runtime) -> Site:
     )
 
 
-def _identity(settings: Settings) -> Identity:
-    token = settings.admin_token
-    return Identity(settings.auth_mode, token.get_secret_value() if token else None)
+def _identity(runtime: Runtime) -> Identity:
+    token = runtime.settings.admin_token
+    return Identity(runtime.settings.auth_mode, token.get_secret_value() if token else None, runtime.engine)
 
 
 def _source_rules(runtime: Runtime) -> SourceRules:

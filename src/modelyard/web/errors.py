@@ -13,7 +13,14 @@ from typing_extensions import TypedDict
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from modelyard.database.session import is_outage
-from modelyard.errors import BodyTooLarge, EndpointNotFound, MethodNotAllowed, ModelyardError, Unavailable
+from modelyard.errors import (
+    BodyTooLarge,
+    EndpointNotFound,
+    LimitReached,
+    MethodNotAllowed,
+    ModelyardError,
+    Unavailable,
+)
 from modelyard.web.json_answers import json_answer
 from modelyard.web.request_ids import request_id
 
@@ -41,7 +48,10 @@ def register_error_handlers(app: Flask) -> None:
 def _answer_modelyard_error(error: ModelyardError) -> Response:
     if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _answer_bug(error)
-    return _answer(error.http_status, error.error_code, error.message)
+    answer = _answer(error.http_status, error.error_code, error.message)
+    if isinstance(error, LimitReached) and error.retry_after_s is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def _answer_http_exception(error: HTTPException) -> Response:

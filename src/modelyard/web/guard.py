@@ -4,8 +4,11 @@ from flask import Flask, g, request
 from werkzeug.exceptions import RequestHeaderFieldsTooLarge
 
 from modelyard.errors import InvalidValue, PermissionDenied
+from modelyard.registry.access import Actor
 from modelyard.rules.hosts import host_name, is_allowed, origin_name
-from modelyard.web.request_ids import begin_request
+from modelyard.web.addresses import caller_address
+from modelyard.web.identity import came_by
+from modelyard.web.request_ids import begin_request, request_id
 from modelyard.web.site import site
 
 MAX_HEADER_CHARACTERS = 65_536
@@ -20,9 +23,18 @@ def register_guard(app: Flask, open_endpoints: frozenset[str]) -> None:
         _check_addresses()
         # Unknown paths ask for credentials too: whoever has none learns nothing about them.
         if request.endpoint not in open_endpoints:
-            g.actor = site().identity.actor_of(request.headers.get("Authorization"))
+            g.actor = identify()
 
     app.before_request(before)
+
+
+def identify() -> Actor:
+    """Return who sends this request. Raises Unauthorized, LimitReached after too many wrong tokens."""
+    address = caller_address(
+        request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), site().trusted_proxies
+    )
+    actor = site().identity.actor_of(request.headers.get("Authorization"), address=address)
+    return came_by(actor, address=address, request_id=request_id())
 
 
 def _check_headers() -> None:

@@ -18,7 +18,7 @@ from modelyard.database.session import snapshot
 from modelyard.database.tables import Job
 from modelyard.jobs.counters import read_figures
 from modelyard.registry.integrity import count_damage
-from modelyard.registry.workforce import QueueLoad, queue_loads, seen_workers
+from modelyard.registry.workforce import QueueLoad, count_alive, queue_loads
 from modelyard.rules import figures as names
 from modelyard.rules.figures import RUN_BOUNDS_MS, WAIT_BOUNDS_MS, Figures, histogram
 from modelyard.rules.jobs import QUEUES, AttemptOutcome, JobKind, JobStatus
@@ -206,7 +206,7 @@ def _read_state(session: Session, sweep_ms: int) -> State:
     return State(
         jobs={(kind, status): count for kind, status, count in counted},
         loads=queue_loads(session, sweep_ms=sweep_ms),
-        alive=sum(seen.alive for seen in seen_workers(session, sweep_ms=sweep_ms)),
+        alive=count_alive(session, sweep_ms=sweep_ms),
         figures=read_figures(session),
         damaged_blobs=damaged_blobs,
         damaged_versions=damaged_versions,

@@ -15,6 +15,7 @@ from modelyard.storage.opening import check_source
 from modelyard.storage.roots import SourceRoots
 from modelyard.storage.source_buckets import SourceBuckets
 from modelyard.storage.store import Store
+from modelyard.web.addresses import Network
 from modelyard.web.file_index import FileIndexes
 from modelyard.web.holding import Holding
 from modelyard.web.identity import Identity
@@ -70,6 +71,7 @@ class Site:
     signer: Signer
     public_url: str
     allowed_hosts: frozenset[str]
+    trusted_proxies: tuple[Network, ...]
     on_loopback: bool
     max_pending_versions: int
     trash_ms: int

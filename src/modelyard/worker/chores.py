@@ -31,6 +31,10 @@ log = structlog.get_logger(__name__)
 workers = metadata.tables["workers"]
 idempotency_keys = metadata.tables["idempotency_keys"]
 
+outbox = metadata.tables["outbox_events"]
+
+# Nobody wants to hear of what happened longer ago.
+OUTBOX_DAYS = 30
 DAY_S = 24 * 3600
 DAY_MS = DAY_S * 1000
 HOUR_MS = DAY_MS // 24
@@ -102,6 +106,7 @@ class Cleaning:
             return
         with transaction(self.context.engine) as session:
             session.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at_ms < now_ms() - DAY_MS))
+            session.execute(delete(outbox).where(outbox.c.created_at_ms < now_ms() - OUTBOX_DAYS * DAY_MS))
             blobs.expire_uploads(session)
         if self.context.store.survives_fork:
             tidy_store(self.context)

@@ -12,10 +12,11 @@ from sqlmodel import Session
 
 from modelyard.errors import TemporaryFailure
 from modelyard.jobs.guards import Claim
-from modelyard.registry import purging
+from modelyard.registry import audit, purging
 from modelyard.registry.job_effects import Report
 from modelyard.registry.progress import version_subject
 from modelyard.registry.usage import version_usage
+from modelyard.rules.audit import Action
 from modelyard.rules.counts import counted
 from modelyard.storage import sizes
 from modelyard.worker.context import Context, Pulse
@@ -58,7 +59,7 @@ def purge_model(context: Context, claim: Claim, pulse: Pulse) -> Report:
         after = batch[-1][0]
     if busy:
         raise TemporaryFailure(f"{counted(busy, 'version')} still being worked on; the purge goes on after that.")
-    _remove(context, claim, purging.models, model_id, pulse, _nothing)
+    _remove(context, claim, purging.models, model_id, pulse, partial(_audit, claim))
     return _report(context, claim, pulse)
 
 
@@ -75,6 +76,7 @@ def _purge_one(context: Context, claim: Claim, version_id: int, pulse: Pulse, te
         purging.count_purged(session, claim.job_id, items=1, size_bytes=freed)
         if tell_model is not None:
             purging.note_purged(session, claim.model_id or 0, tell_model, by=claim.requested_by)
+            _audit(claim, session)
 
     _remove(context, claim, purging.versions, version_id, pulse, last)
 
@@ -82,13 +84,13 @@ def _purge_one(context: Context, claim: Claim, version_id: int, pulse: Pulse, te
 def _remove(
     context: Context, claim: Claim, target: Table, row_id: int, pulse: Pulse, last: Callable[[Session], None]
 ) -> None:
-    """Remove what refers to a row, then the row, together with whatever `last` writes."""
+    """Remove what refers to a row, then what `last` writes, and the row itself."""
 
     def some(session: Session) -> bool:
         if purging.remove_dependents(session, target, row_id, limit=_BATCH) == _BATCH:
             return False
-        purging.remove_row(session, target, row_id)
         last(session)
+        purging.remove_row(session, target, row_id)
         return True
 
     version_id = row_id if target is purging.versions else None
@@ -96,8 +98,8 @@ def _remove(
         pulse(step="Purging")
 
 
-def _nothing(session: Session) -> None:
-    pass
+def _audit(claim: Claim, session: Session) -> None:
+    audit.record_job(session, claim, Action.FINISH_PURGE, before=None, after=None)
 
 
 def _report(context: Context, claim: Claim, pulse: Pulse) -> Report:

@@ -13,6 +13,7 @@ from modelyard.jobs.guards import Claim
 from modelyard.rules.jobs import RULES, JobKind, task_name
 from modelyard.worker import runner
 from modelyard.worker.archival import archive_versions
+from modelyard.worker.audit_pruning import prune_audit
 from modelyard.worker.beliefs import Beliefs
 from modelyard.worker.collecting import collect
 from modelyard.worker.context import Context, Pulse, Work
@@ -36,6 +37,7 @@ WORK: dict[JobKind, Work] = {
     JobKind.PURGE_MODEL: purge_model,
     JobKind.COLLECT: collect,
     JobKind.PRUNE_JOBS: prune_jobs,
+    JobKind.PRUNE_AUDIT: prune_audit,
     JobKind.PROBE: probe,
 }
 

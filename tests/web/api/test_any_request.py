@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelyard.web.api.routes import FILES, NATIVE, NATIVE_PREFIX, PREFIXES, REGISTRY
+from modelyard.web.api.routes import FILES, NATIVE, NATIVE_PREFIX, PEOPLE, PERMISSIONS, PREFIXES, REGISTRY
 from tests.web.yards import UPLOADS, Yard
 
 FIELDS = [
@@ -30,6 +30,16 @@ FIELDS = [
     "comment",
     "model_id",
     "run_link",
+    "userName",
+    "displayName",
+    "active",
+    "members",
+    "groups",
+    "Operations",
+    "startIndex",
+    "count",
+    "token_id",
+    "lifetime_seconds",
     "status",
     "kind",
     "queue",
@@ -53,10 +63,18 @@ values = st.recursive(
     max_leaves=5,
 )
 routes = [(route.method, PREFIXES[0] + route.path) for route in REGISTRY]
-routes += [(route.method, route.path.replace("<path:path>", "x").replace("<version_id>", "0" * 32)) for route in FILES]
-IN_PATH = {"<job_id>": "1", "<name>": "m", "<version>": "1", "<id>": "0" * 32}
-routes += [
-    (route.method, NATIVE_PREFIX + re.sub(r"<\w+>", lambda match: IN_PATH[match[0]], route.path)) for route in NATIVE
+routes += [(route.method, NATIVE_PREFIX + route.path) for route in NATIVE]
+routes += [(route.method, route.path) for route in FILES + PEOPLE + PERMISSIONS]
+IN_PATH = {
+    "job_id": "1",
+    "number": "1",
+    "version": "1",
+    "name": "m",
+    "path": "x",
+}
+routes = [
+    (method, re.sub(r"<(?:path:)?(\w+)>", lambda match: IN_PATH.get(match[1], "0" * 32), path))
+    for method, path in routes
 ]
 routes += [("PATCH", f"{NATIVE_PREFIX}/schedules/prune_jobs")]
 

@@ -10,6 +10,7 @@ from sqlmodel import col
 from modelyard.database.session import transaction
 from modelyard.database.tables import Blob, RegisteredModel
 from modelyard.jobs.attempts import LogLine
+from modelyard.rules.tokens import public_id_of
 from modelyard.web.api.routes import NATIVE, NATIVE_PREFIX
 from tests.web.contract import check_answer, description
 from tests.web.yards import Yard
@@ -55,9 +56,35 @@ EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/trash/<id>/purge"): (f"/trash/{TRASHED}/purge", "/trash/x/purge"),
     ("POST", "/trash/<id>/purge"): (f"/trash/{TRASHED}/purge", "/trash/x/purge"),
     ("GET", "/openapi.json"): ("/openapi.json", ""),
+    # User 100 is ann, group 101 is her team.
+    ("GET", "/users"): ("/users?max_results=1", "/users?kind=robot"),
+    ("POST", "/users"): ("/users", ""),
+    ("GET", "/users/<id>"): ("/users/100", "/users/101"),
+    ("PATCH", "/users/<id>"): ("/users/100", "/users/2"),
+    ("DELETE", "/users/<id>"): ("/users/100", "/users/2"),
+    ("GET", "/groups"): ("/groups?max_results=1", "/groups?max_results=0"),
+    ("POST", "/groups"): ("/groups", ""),
+    ("GET", "/groups/<id>"): ("/groups/101", "/groups/100"),
+    ("PATCH", "/groups/<id>"): ("/groups/101", "/groups/1"),
+    ("DELETE", "/groups/<id>"): ("/groups/101", "/groups/1"),
+    ("PUT", "/groups/<id>/members/<member>"): ("/groups/101/members/100", "/groups/101/members/101"),
+    ("DELETE", "/groups/<id>/members/<member>"): ("/groups/101/members/100", "/groups/1/members/2"),
+    ("GET", "/tokens"): ("/tokens?user=ann", "/tokens?user=nobody"),
+    ("POST", "/tokens"): ("/tokens", ""),
+    ("DELETE", "/tokens/<token_id>"): ("/tokens/{token_id}", "/tokens/unknown"),
+    ("GET", "/permissions/explain"): ("/permissions/explain?model=m&principal=ann", "/permissions/explain?model=m"),
+    ("GET", "/audit"): ("/audit?action=createPrincipal&max_results=1", "/audit?action=everything"),
+    ("GET", "/audit/export"): ("/audit/export?after=0", "/audit/export?after=x"),
 }
 # What these requests say in their bodies.
-BODIES: dict[tuple[str, str], dict[str, Any]] = {("PATCH", "/schedules/<name>"): {"enabled": False}}
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("PATCH", "/schedules/<name>"): {"enabled": False},
+    ("POST", "/users"): {"name": "bob", "groups": ["team"], "admin": True},
+    ("PATCH", "/users/<id>"): {"display_name": "Ann", "active": False},
+    ("POST", "/groups"): {"name": "crew"},
+    ("PATCH", "/groups/<id>"): {"name": "crew"},
+    ("POST", "/tokens"): {"user": "ann", "models": ["m"], "highest_stage": "Staging", "expires_days": 1},
+}
 
 
 def test_the_description_is_valid_openapi() -> None:
@@ -115,8 +142,9 @@ def test_the_examples_of_these_tests_are_all_routes() -> None:
 def test_every_answer_is_what_was_described(yard: Yard, route: tuple[str, str]) -> None:
     set_up_jobs(yard)
     set_up_store(yard)
+    token_id = public_id_of(yard.person("ann", "team"))
     method, _ = route
-    right, wrong = EXAMPLES[route]
+    right, wrong = (path.format(token_id=token_id) for path in EXAMPLES[route])
 
     answers: list[Any] = [
         (path, yard.send(method, NATIVE_PREFIX + path, BODIES.get(route))) for path in (right, wrong) if path

@@ -147,7 +147,7 @@ def show_integrity(asked: NamedVersion) -> VersionIntegrity:
 
 def list_damaged_versions() -> DamagedVersions:
     """List the versions that refer to damaged files, by name and number."""
-    access.require_admin(current_actor(), "see the damage of the whole store")
+    access.require_admin(current_actor(), "seeing the damage of the whole store")
     with reading(site().engine) as session:
         found = integrity.damaged_versions(session, limit=MOST_DAMAGED)
     return {

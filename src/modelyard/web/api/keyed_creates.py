@@ -3,7 +3,7 @@
 from flask import request
 from sqlmodel import Session
 
-from modelyard.registry.idempotency import KeyedRequest, claim_key
+from modelyard.registry.idempotency import KeyedRequest, claim_key, name_object
 from modelyard.web.api.arguments import Arguments, body_digest
 from modelyard.web.identity import current_actor
 
@@ -18,3 +18,10 @@ def made_before(session: Session, route: str, asked: Arguments, *, new_id: str) 
         return None
     keyed = KeyedRequest(key, route, body_digest(asked))
     return claim_key(session, current_actor(), keyed, new_id=new_id)
+
+
+def note_made(session: Session, object_id: str) -> None:
+    """Say what was made under the key of this request, if it has one, when its id was not known before."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None:
+        name_object(session, current_actor(), key, object_id)

@@ -6,19 +6,30 @@ from flask import Flask, Response
 
 from modelyard.database.session import repeat_conflicts
 from modelyard.web.api import (
+    access_tokens,
+    activities,
     aliases,
     artifacts,
+    audit,
     care,
+    comments,
+    databricks,
     dbfs,
     downloads,
+    explanations,
     files,
     jobs,
     model_versions,
     openapi,
+    people,
+    permissions,
     registered_models,
     schedules,
+    scim,
     service,
     tags,
+    tokens,
+    transition_requests,
     trash,
     usage,
     workforce,
@@ -53,6 +64,17 @@ REGISTRY = [
     Route("POST", "/model-versions/transition-stage", model_versions.transition_stage),
     Route("POST", "/model-versions/set-tag", tags.set_version_tag),
     Route("DELETE", "/model-versions/delete-tag", tags.delete_version_tag),
+    Route("GET", "/model-versions/list-activities", activities.list_all),
+    Route("GET", "/databricks/registered-models/get", databricks.get_model),
+    Route("POST", "/databricks/model-versions/transition-stage", databricks.transition_stage),
+    Route("POST", "/transition-requests/create", transition_requests.create),
+    Route("GET", "/transition-requests/list", transition_requests.list_open),
+    Route("POST", "/transition-requests/approve", transition_requests.approve),
+    Route("POST", "/transition-requests/reject", transition_requests.reject),
+    Route("DELETE", "/transition-requests/delete", transition_requests.cancel),
+    Route("POST", "/comments/create", comments.create),
+    Route("PATCH", "/comments/update", comments.update),
+    Route("DELETE", "/comments/delete", comments.delete),
     Route("GET", "/model-versions/get-download-uri", downloads.get_download_uri),
     Route("GET", "/model-versions/list-artifacts", downloads.list_artifacts),
     Route("GET", "/model-versions/get-signed-download-uri", downloads.get_signed_download_uri),
@@ -68,6 +90,24 @@ NATIVE = [
     Route("POST", "/jobs/<job_id>/retry", jobs.retry_job),
     # Each of the jobs is retried in a transaction of its own; a repetition would not count those that were.
     Route("POST", "/jobs/retry", jobs.retry_failed, repeatable=False),
+    Route("GET", "/users", people.list_users),
+    Route("POST", "/users", people.create_user),
+    Route("GET", "/users/<id>", people.show_user),
+    Route("PATCH", "/users/<id>", people.change_user),
+    Route("DELETE", "/users/<id>", people.delete_user),
+    Route("GET", "/groups", people.list_groups),
+    Route("POST", "/groups", people.create_group),
+    Route("GET", "/groups/<id>", people.show_group),
+    Route("PATCH", "/groups/<id>", people.change_group),
+    Route("DELETE", "/groups/<id>", people.delete_group),
+    Route("PUT", "/groups/<id>/members/<member>", people.add_member),
+    Route("DELETE", "/groups/<id>/members/<member>", people.remove_member),
+    Route("GET", "/tokens", tokens.list_tokens),
+    Route("POST", "/tokens", tokens.create_token),
+    Route("DELETE", "/tokens/<token_id>", tokens.revoke_token),
+    Route("GET", "/permissions/explain", explanations.explain),
+    Route("GET", "/audit", audit.list_entries),
+    Route("GET", "/audit/export", audit.export),
     Route("GET", "/workers", workforce.list_workers),
     Route("GET", "/queues", workforce.list_queues),
     Route("GET", "/schedules", schedules.list_schedules),
@@ -104,6 +144,45 @@ FILES = [
     Route("POST", "/dbfs/<path:path>", dbfs.upload, repeatable=False),
 ]
 
+SCIM = "/api/2.0/preview/scim/v2"
+
+PEOPLE = [
+    Route("GET", f"{SCIM}/Me", scim.me),
+    *(
+        route
+        for name, folder in (
+            ("Users", scim.USERS),
+            ("Groups", scim.GROUPS),
+            ("ServicePrincipals", scim.SERVICE_PRINCIPALS),
+        )
+        for route in (
+            Route("GET", f"{SCIM}/{name}", folder.list_all),
+            Route("POST", f"{SCIM}/{name}", folder.create),
+            Route("GET", f"{SCIM}/{name}/<number>", folder.get),
+            Route("PUT", f"{SCIM}/{name}/<number>", folder.replace),
+            Route("PATCH", f"{SCIM}/{name}/<number>", folder.patch),
+            Route("DELETE", f"{SCIM}/{name}/<number>", folder.delete),
+        )
+    ),
+    Route("POST", "/api/2.0/token/create", access_tokens.create),
+    Route("POST", "/api/2.0/token/delete", access_tokens.delete),
+    Route("GET", "/api/2.0/token/list", access_tokens.list_own),
+    Route("PATCH", "/api/2.0/token/<token_id>", access_tokens.update),
+    Route("POST", "/api/2.0/token-management/on-behalf-of/tokens", access_tokens.create_on_behalf),
+    Route("GET", "/api/2.0/token-management/tokens", access_tokens.list_all),
+    Route("GET", "/api/2.0/token-management/tokens/<token_id>", access_tokens.get),
+    Route("DELETE", "/api/2.0/token-management/tokens/<token_id>", access_tokens.delete_managed),
+]
+
+MODEL_PERMISSIONS = "/api/2.0/permissions/registered-models/<object_id>"
+
+PERMISSIONS = [
+    Route("GET", MODEL_PERMISSIONS, permissions.get),
+    Route("GET", f"{MODEL_PERMISSIONS}/permissionLevels", permissions.get_levels),
+    Route("PUT", MODEL_PERMISSIONS, permissions.put),
+    Route("PATCH", MODEL_PERMISSIONS, permissions.patch),
+]
+
 SERVICE = [
     Route("GET", "/health", service.health, open=True),
     Route("GET", "/readyz", service.readyz, open=True),
@@ -120,7 +199,7 @@ def mount(app: Flask) -> frozenset[str]:
     app.extensions[openapi.EXTENSION] = NATIVE_PREFIX, NATIVE
     mounted = [(prefix, route) for prefix in PREFIXES for route in REGISTRY]
     mounted += [(NATIVE_PREFIX, route) for route in NATIVE]
-    mounted += [("", route) for route in FILES + SERVICE]
+    mounted += [("", route) for route in FILES + PEOPLE + PERMISSIONS + SERVICE]
     for prefix, route in mounted:
         app.add_url_rule(
             prefix + route.path,

@@ -7,11 +7,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 import modelyard
 from modelyard.web.api.answers import Json
-from modelyard.web.identity import Identity
+from modelyard.web.guard import identify
 from modelyard.web.json_answers import json_answer
 from modelyard.web.metrics import metrics_text
 from modelyard.web.readiness import readiness
 from modelyard.web.site import site
+
+# One registry is one workspace; clients want digits.
+WORKSPACE_ID = "1"
 
 
 def health() -> Response:
@@ -42,13 +45,13 @@ def server_info() -> Json:
 
 def databricks_config() -> Json:
     """Answer the probe that databricks-sdk sends before nearly every call: from memory, always."""
-    return {"oidc_endpoint": f"{site().public_url}/oidc", "workspace_id": "1"}
+    return {"oidc_endpoint": f"{site().public_url}/oidc", "workspace_id": WORKSPACE_ID}
 
 
 def metrics() -> Response:
     """Show what monitoring collects; without credentials only to this very machine."""
     if not _from_this_machine():
-        _require_credentials(site().identity)
+        identify()
     return Response(metrics_text(site()), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -56,7 +59,3 @@ def _from_this_machine() -> bool:
     # A proxy on this machine forwards for others, and says so.
     forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     return site().on_loopback and not forwarded
-
-
-def _require_credentials(identity: Identity) -> None:
-    identity.actor_of(request.headers.get("Authorization"))

@@ -47,7 +47,7 @@ class StoreUsage(TypedDict):
 
 def show_store_usage() -> StoreUsage:
     """Show how many bytes the registry stores, and how many of them versions share."""
-    access.require_admin(current_actor(), "see what the whole store holds")
+    access.require_admin(current_actor(), "seeing what the whole store holds")
     with reading(site().engine) as session:
         found = asdict(registry_usage(session))
     return cast(StoreUsage, {"stored_files": found.pop("stored_blobs"), **found})

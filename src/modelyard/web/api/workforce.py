@@ -13,6 +13,7 @@ from modelyard.jobs.broker import Bell
 from modelyard.registry import workforce as registry
 from modelyard.registry.workforce import QueueLoad, SeenWorker
 from modelyard.rules.jobs import JobStatus
+from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 
 
@@ -60,9 +61,10 @@ class QueueList(TypedDict):
 
 
 def list_workers() -> WorkerList:
-    """List the workers, and what each of them runs."""
+    """List the workers, and what each of them runs, as far as one may see it."""
     with reading(site().engine) as session:
-        return {"workers": [_worker(seen) for seen in registry.seen_workers(session, sweep_ms=site().sweep_ms)]}
+        found = registry.seen_workers(session, current_actor(), sweep_ms=site().sweep_ms)
+        return {"workers": [_worker(seen) for seen in found]}
 
 
 def list_queues() -> QueueList:
