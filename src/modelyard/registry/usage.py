@@ -7,10 +7,12 @@ refers to it too; what is in the trash still refers to its blobs. Manifests coun
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select, true
 from sqlmodel import Session
 
 from modelyard.database.tables import metadata
+from modelyard.registry import access
+from modelyard.registry.access import Actor
 from modelyard.registry.blobs import blobs, manifest_blobs
 from modelyard.registry.collection import is_unreferenced
 
@@ -22,7 +24,7 @@ versions = metadata.tables["model_versions"]
 class Usage:
     """What a version or a model takes in the store.
 
-    `own` is what would be freed if it were purged, the rest of `stored` is shared with others.
+    `own` is what would be freed if it were purged, as far as its viewer may know; the rest of `stored` is shared.
     """
 
     stored_blobs: int
@@ -54,14 +56,23 @@ class RegistryUsage:
     unreferenced_bytes: int
 
 
-def version_usage(session: Session, version_id: int) -> Usage:
-    """Return what one version takes; nothing for one that is registered by reference or not yet stored."""
-    return _usage(session, versions.c.id == version_id, lambda other: other.c.id != version_id)
+def version_usage(session: Session, version_id: int, seen_by: Actor | None = None) -> Usage:
+    """Return what one version takes; nothing for one that is registered by reference or not yet stored.
+
+    For somebody, only what is held by models that they may read counts as shared: who holds the same bytes is private.
+    """
+    return _usage(
+        session, versions.c.id == version_id, lambda other: and_(other.c.id != version_id, _is_seen(other, seen_by))
+    )
 
 
-def model_usage(session: Session, model_id: int) -> Usage:
-    """Return what all versions of a model take together, those in the trash included."""
-    return _usage(session, versions.c.model_id == model_id, lambda other: other.c.model_id != model_id)
+def model_usage(session: Session, model_id: int, seen_by: Actor | None = None) -> Usage:
+    """Return what all versions of a model take together, those in the trash included; `seen_by` as for a version."""
+    return _usage(
+        session,
+        versions.c.model_id == model_id,
+        lambda other: and_(other.c.model_id != model_id, _is_seen(other, seen_by)),
+    )
 
 
 def registry_usage(session: Session) -> RegistryUsage:
@@ -118,6 +129,13 @@ def _usage(session: Session, ours: ColumnElement[bool], is_other: Any) -> Usage:
         ).where(blobs.c.digest.in_(used))
     ).one()
     return Usage(*(int(figure) for figure in row))
+
+
+def _is_seen(version: Any, actor: Actor | None) -> ColumnElement[bool]:
+    if actor is None:
+        return true()
+    found: ColumnElement[bool] = version.c.model_id.in_(select(models.c.id).where(access.visible(actor)))
+    return found
 
 
 def _users_of_blobs() -> Select[Any]:

@@ -107,9 +107,11 @@ def purge(asked: InTrash) -> OneJob:
 def foresee_purge(asked: InTrash) -> PurgeOutlook:
     """Show what a purge would take along, and how many bytes that would free."""
     with reading(site().engine) as session:
-        found = registry.find_in_trash(session, current_actor(), asked.id, lock=False)
-        used = version_usage(session, found.version.id) if found.version else model_usage(session, found.model.id)
-        return _outlook(found, used)
+        actor = current_actor()
+        found = registry.find_in_trash(session, actor, asked.id, lock=False)
+        if found.version is not None:
+            return _outlook(found, version_usage(session, found.version.id, actor))
+        return _outlook(found, model_usage(session, found.model.id, actor))
 
 
 def _place(page_token: str) -> tuple[int, str] | None:

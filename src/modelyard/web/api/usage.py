@@ -17,7 +17,7 @@ from modelyard.web.api.care import NamedModel, NamedVersion
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 
-Shared = Annotated[int, Field(description="What others refer to as well.")]
+Shared = Annotated[int, Field(description="What others that the caller may see refer to as well.")]
 
 
 class UsageAnswer(TypedDict):
@@ -56,15 +56,17 @@ def show_store_usage() -> StoreUsage:
 def show_model_usage(asked: NamedModel) -> UsageAnswer:
     """Show what the versions of a model take together, those in the trash included."""
     with reading(site().engine) as session:
-        model = read_registered_model(session, current_actor(), asked.name)
-        return _answer(model_usage(session, model.id))
+        actor = current_actor()
+        model = read_registered_model(session, actor, asked.name)
+        return _answer(model_usage(session, model.id, actor))
 
 
 def show_version_usage(asked: NamedVersion) -> UsageAnswer:
     """Show what a version takes, and how much of it others hold too."""
     with reading(site().engine) as session:
-        _, version = read_model_version(session, current_actor(), asked.name, asked.version)
-        return _answer(version_usage(session, version.id))
+        actor = current_actor()
+        _, version = read_model_version(session, actor, asked.name, asked.version)
+        return _answer(version_usage(session, version.id, actor))
 
 
 def _answer(found: Usage) -> UsageAnswer:
