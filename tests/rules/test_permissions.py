@@ -21,7 +21,6 @@ STRONGEST = {
     Ability.VIEW: 5,
     Ability.REQUEST_TRANSITION: 5,
     Ability.COMMENT: 5,
-    Ability.FOLLOW: 5,
     Ability.CREATE_VERSION: 4,
     Ability.DESCRIBE: 4,
     Ability.TAG: 4,

@@ -29,7 +29,6 @@ class Ability(StrEnum):
     VIEW = "see the model"
     REQUEST_TRANSITION = "request a stage transition"
     COMMENT = "comment on a version"
-    FOLLOW = "follow the model"
     CREATE_VERSION = "add a version"
     DESCRIBE = "change a description"
     TAG = "change a tag"
@@ -52,7 +51,6 @@ NEEDED: Mapping[Ability, Level] = {
     Ability.VIEW: Level.CAN_READ,
     Ability.REQUEST_TRANSITION: Level.CAN_READ,
     Ability.COMMENT: Level.CAN_READ,
-    Ability.FOLLOW: Level.CAN_READ,
     Ability.CREATE_VERSION: Level.CAN_EDIT,
     Ability.DESCRIBE: Level.CAN_EDIT,
     Ability.TAG: Level.CAN_EDIT,
