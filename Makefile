@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 
 BIN := .venv/bin
-CLIENTS := mlflow3
+CLIENTS := mlflow3 databricks057
 OLD_CLIENTS := mlflow2 mlflow1
 # More than four only compete for the disk.
 PYTEST := -n auto --maxprocesses=4 --dist worksteal -q
