@@ -5,6 +5,7 @@
 
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from tests.storage.far_server import PROXY, as_json
 from tests.web.yards import UPLOADS
 
 FAILED = "FAILED_REGISTRATION"
+BUCKETS = "A bucket whose server lies"
 ROOTS = "outside of the folders that may be registered here"
 
 
@@ -88,6 +90,7 @@ def _files() -> Iterable[Attack]:
     yield Attack(section, "a file written anew with its old times", FAILED, "changed while it was copied", rewrite)
     yield Attack(section, "a fifo", FAILED, "is a fifo", lambda scene: strange(scene, os.mkfifo))
     yield Attack(section, "a socket", FAILED, "is a socket", lambda scene: strange(scene, make_socket))
+    yield Attack(section, "a device", FAILED, "is a device", lambda scene: strange(scene, make_device))
     yield Attack(section, "a sparse file of 8 TiB", FAILED, "has 8.8 TB; at most 1.1 TB are allowed", sparse)
     yield Attack(section, "one file more than allowed (1,001 of 1,000)", FAILED, "more than 1000 files", many)
     yield Attack(section, "2,000 levels of folders", FAILED, "lies deeper than 64 folders", deep)
@@ -167,6 +170,11 @@ def strange(scene: Scene, make: Callable[[str], object]) -> Outcome:
 def make_socket(name: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(name)
+
+
+def make_device(name: str) -> None:
+    # That of number 0, which opens nothing, is the one that Linux lets everybody make.
+    os.mknod(name, stat.S_IFCHR, os.makedev(0, 0))
 
 
 def sparse(scene: Scene) -> Outcome:
@@ -275,7 +283,7 @@ def cycle(scene: Scene) -> Outcome:
 
 
 def _buckets() -> Iterable[Attack]:
-    section = "A bucket whose server lies"
+    section = BUCKETS
 
     def relist(what: str, answer: str, key: str) -> Attack:
         def act(scene: Scene) -> Outcome:
@@ -285,7 +293,7 @@ def _buckets() -> Iterable[Attack]:
                 exchange.headers["Content-Length"] = str(len(exchange.content))
 
             scene.line.spoil("GET", "list-type", after=lie)
-            return scene.register(scene.bucket)
+            return scene.register_bucket()
 
         return Attack(section, what, FAILED, answer, act)
 
@@ -304,7 +312,7 @@ def change_object(scene: Scene) -> Outcome:
         exchange.headers = {"Content-Length": "0"}
 
     scene.line.spoil("GET", "data/weights", after=lie)
-    return scene.register(scene.bucket)
+    return scene.register_bucket()
 
 
 def shorter_object(scene: Scene) -> Outcome:
@@ -321,7 +329,7 @@ def shorter_object(scene: Scene) -> Outcome:
 
     scene.line.spoil("GET", "list-type", after=lie)
     scene.line.spoil("GET", "data/weights", after=cut)
-    return scene.register(scene.bucket)
+    return scene.register_bucket()
 
 
 def _uploads() -> Iterable[Attack]:

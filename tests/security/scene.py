@@ -47,7 +47,14 @@ class Scene:
         self.model = self.yard.model_folder(**{"data/weights": CONTENT})
         for name, content in {"MLmodel": b"flavors: {}\n", "data/weights": CONTENT}.items():
             self.far.files[f"1/model/{name}"] = content
-            Bucket(self.bucket).put(self.bucket.key(name), content)
+
+    def register_bucket(self) -> Outcome:
+        """Fill the folder of the bucket with a model, and register it."""
+        bucket = Bucket(self.bucket)
+        for path in self.model.rglob("*"):
+            if path.is_file():
+                bucket.put(self.bucket.key(str(path.relative_to(self.model))), path.read_bytes())
+        return self.register(self.bucket)
 
     def register(self, source: object) -> Outcome:
         """Try to register a source, let the worker do what it would, and say how far it came."""

@@ -9,7 +9,7 @@ import pytest
 
 from modelyard.rules.buckets import BucketFolder
 from tests.security import page
-from tests.security.attacks import ATTACKS, Attack
+from tests.security.attacks import ATTACKS, BUCKETS, Attack
 from tests.security.scene import Scene
 from tests.servers import SeaweedFS
 from tests.storage.cloud.faulty_proxy import FaultyProxy
@@ -21,21 +21,31 @@ PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 
 
 @pytest.fixture
+def line(request: pytest.FixtureRequest, attack: Attack, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
+    """A line to an S3 server; to nowhere for attacks that come another way."""
+    server: SeaweedFS | None = request.getfixturevalue("s3") if attack.section == BUCKETS else None
+    line = FaultyProxy(server.url if server else "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
+    yield line
+    line.stop()
+
+
+@pytest.fixture
 def scene(
-    open_yard: Callable[..., Yard], tmp_path: Path, s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch
+    open_yard: Callable[..., Yard], tmp_path: Path, line: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Scene]:
     """A scene that allows one root, one folder of a bucket and one tracking server."""
-    far, line = FarServer(), FaultyProxy(s3.url)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
+    far = FarServer()
     bucket = BucketFolder("s3", "models", f"attacks/{uuid4().hex}")
     yard = open_yard(tracking_uri=far.url, source_buckets=str(bucket), source_max_files=1000, max_upload_bytes=4096)
     yield Scene(yard, tmp_path, far, line, bucket, monkeypatch)
     far.stop()
-    line.stop()
     # pytest's own way of clearing up does not come down 2,000 levels.
     subprocess.run(["rm", "-rf", str(tmp_path / "sources")], check=True)
 
 
+# What an attack gets hardly depends on the database; half a minute of PostgreSQL is left to `make test-more`.
+@pytest.mark.parametrize("database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.more)], indirect=True)
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.section}: {attack.what}")
 def test_an_attack_gets_what_the_page_says(scene: Scene, attack: Attack) -> None:
     outcome = attack.act(scene)

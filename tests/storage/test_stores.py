@@ -26,7 +26,7 @@ BLOB = StoredBlob(DIGEST, 0, len(CONTENT))
 LARGE = random.Random(3).randbytes((11 << 20) + 7)
 
 
-@pytest.fixture(params=["folder", "bucket", "bucket that checks nothing"])
+@pytest.fixture(params=["folder", "bucket", pytest.param("bucket that checks nothing", marks=pytest.mark.more)])
 def store(request, tmp_path, monkeypatch):
     """An empty store of each kind."""
     if request.param == "folder":

@@ -1,10 +1,14 @@
-"""`python -m tests.store_chaos`: races and kills over a store, on both databases; status 1 when anything is wrong."""
+"""`python -m tests.store_chaos`: races and kills over a store, on both databases; status 1 when anything is wrong.
+
+Over a folder and then over a bucket of a real S3 server, where less is done in the same time.
+"""
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -12,10 +16,11 @@ from rich.console import Console
 
 from modelyard.database.engine import create_engine
 from modelyard.database.migrations.apply import upgrade
-from tests.servers import PostgreSQL
+from tests.servers import PostgreSQL, SeaweedFS
 from tests.store_chaos.storm import Outcome, crashes, race
 
 DATABASES = ("sqlite", "postgresql")
+STORES = ("folder", "bucket")
 SHOWN = 10
 
 
@@ -24,17 +29,41 @@ def main() -> int:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     asked = _arguments()
     failed = 0
-    for database in [asked.database] if asked.database else DATABASES:
-        with _database(database) as (url, folder):
-            outcome = race(url, folder, seconds=asked.seconds, seed=asked.seed)
-            failed += _tell(f"{database}: race of 5 processes for {asked.seconds:.0f} s", outcome)
-        with _database(database) as (url, folder):
-            outcome = crashes(url, folder, kills=asked.kills, seed=asked.seed)
-            failed += _tell(f"{database}: {asked.kills} processes killed", outcome)
-        with _database(database) as (url, folder):
-            outcome = race(url, folder, seconds=asked.seconds, how="without-leases", seed=asked.seed)
-            failed += not _tell(f"{database}: the control without leases, which must fail", outcome)
+    for kind in [asked.store] if asked.store else STORES:
+        with _bucket() if kind == "bucket" else nullcontext("") as bucket:
+            for database in [asked.database] if asked.database else DATABASES:
+                failed += _storms(asked, database, bucket and f"{bucket}/{database}")
     return int(failed > 0)
+
+
+def _storms(asked: argparse.Namespace, database: str, bucket: str) -> int:
+    """Blow each kind of storm once; return how many ended as they must not. `bucket` is "" for a store in a folder."""
+    where = f"{database}, {'bucket' if bucket else 'folder'}"
+    kills = asked.kills // 4 if bucket else asked.kills
+    with _database(database) as (url, folder):
+        outcome = race(url, folder, seconds=asked.seconds, seed=asked.seed, store_url=bucket and f"{bucket}/race")
+        failed = _tell(f"{where}: race of 5 processes for {asked.seconds:.0f} s", outcome)
+    with _database(database) as (url, folder):
+        outcome = crashes(url, folder, kills=kills, seed=asked.seed, store_url=bucket and f"{bucket}/kills")
+        failed += _tell(f"{where}: {kills} processes killed", outcome)
+    with _database(database) as (url, folder):
+        control = bucket and f"{bucket}/control"
+        how = "without-leases"
+        outcome = race(url, folder, seconds=asked.seconds, how=how, seed=asked.seed, store_url=control)
+        failed += not _tell(f"{where}: the control without leases, which must fail", outcome)
+    return failed
+
+
+@contextmanager
+def _bucket() -> Iterator[str]:
+    """Run an S3 server; yield the address of a folder in its bucket, for which the environment holds credentials."""
+    server = SeaweedFS()
+    server.start()
+    os.environ.update(server.environment, AWS_EC2_METADATA_DISABLED="true")
+    try:
+        yield f"s3://store/{server.port}"
+    finally:
+        server.remove()
 
 
 def _tell(title: str, outcome: Outcome) -> bool:
@@ -74,6 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=100, help="how many processes are killed (100)")
     parser.add_argument("--seed", type=int, default=1, help="which storm (1)")
     parser.add_argument("--database", choices=DATABASES, help="only this one (both)")
+    parser.add_argument("--store", choices=STORES, help="only this one (both); over a bucket a quarter is killed")
     return parser.parse_args()
 
 

@@ -1,6 +1,7 @@
-"""`python -m tests.store_chaos.child URL FOLDER SEED SECONDS HOW`: one process of a store storm.
+"""`python -m tests.store_chaos.child URL FOLDER STORE SEED SECONDS HOW`: one process of a store storm.
 
-HOW is `as-it-is`, or `without-leases`: the control, which must be caught. Prints `ready`, then its deeds as JSON.
+STORE is "" for a store below FOLDER, or a bucket's address. HOW is `as-it-is`, or `without-leases`: the control, which
+must be caught. Prints `ready`, then its deeds as JSON.
 """
 
 import json
@@ -13,16 +14,19 @@ import structlog
 from sqlmodel import Session
 
 from modelyard.registry import blobs
+from modelyard.storage.cloud import ingest
 from tests.store_chaos.deeds import Deeds
 from tests.store_chaos.house import StormHouse
 
 
-def main(url: str, folder: str, seed: str, seconds: str, how: str) -> None:
+def main(url: str, folder: str, store: str, seed: str, seconds: str, how: str) -> None:
     """Do deeds until the time is over."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     if how == "without-leases":
         blobs.lease = _no_lease
-    deeds = Deeds(StormHouse(url, Path(folder)), random.Random(int(seed)))
+    # Larger files take another way into a bucket; the storm's are small.
+    ingest.HELD_FILE_BYTES = 8000
+    deeds = Deeds(StormHouse(url, Path(folder), store), random.Random(int(seed)))
     print("ready", flush=True)
     end_s = time.monotonic() + float(seconds)
     while time.monotonic() < end_s:

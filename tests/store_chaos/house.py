@@ -11,8 +11,8 @@ from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import job_effects
 from modelyard.storage.identity import Owner
-from modelyard.storage.local_store import LocalStore
 from modelyard.storage.roots import SourceRoots
+from modelyard.storage.stores import open_store, parse_place
 from modelyard.storage.tree import Limits
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
@@ -26,18 +26,22 @@ DAY_MS = 24 * 3600 * 1000
 
 @dataclass
 class StormHouse:
-    """One process's way into the storm's rooms below `folder`; nothing that is collected has any grace."""
+    """One process's way into the storm's rooms below `folder`; nothing that is collected has any grace.
+
+    `store_url` is where the store lies: below `folder` by default, or in a bucket.
+    """
 
     url: str
     folder: Path
+    store_url: str = ""
     engine: Engine = field(init=False)
     context: Context = field(init=False)
 
     def __post_init__(self) -> None:
         self.engine = create_engine(self.url)
-        store = LocalStore(self.folder / "store")
-        store.create_or_check(OWNER)
-        self.store = store
+        place = parse_place("the store", self.store_url or str(self.folder / "store"), OWNER.registry_id)
+        self.store = open_store(place, OWNER)
+        self.store.create_or_check(OWNER)
         queue = JobQueue(attempts=50)
         self.lifecycle = Lifecycle(
             self.engine, queue, job_effects.apply, LEASE_MS, retry_effects=job_effects.apply_retry
@@ -45,8 +49,8 @@ class StormHouse:
         self.context = Context(
             engine=self.engine,
             lifecycle=self.lifecycle,
-            store=store,
-            roots=SourceRoots([self.folder / "sources"], store.root),
+            store=self.store,
+            roots=SourceRoots([self.folder / "sources"], place if isinstance(place, Path) else None),
             tracking=None,
             limits=Limits(),
             drain=DrainFlag(),

@@ -34,11 +34,18 @@ class Outcome:
 
 
 def race(
-    url: str, folder: Path, *, seconds: float, processes: int = 5, how: str = "as-it-is", seed: int = 1
+    url: str,
+    folder: Path,
+    *,
+    seconds: float,
+    processes: int = 5,
+    how: str = "as-it-is",
+    seed: int = 1,
+    store_url: str = "",
 ) -> Outcome:
-    """Let processes do their deeds at once for some seconds."""
-    house = _open(url, folder)
-    children = [_start(url, folder, seed * 100 + number, seconds, how) for number in range(processes)]
+    """Let processes do their deeds at once for some seconds; `store_url` names a bucket in the place of a folder."""
+    house = _open(url, folder, store_url)
+    children = [_start(house, seed * 100 + number, seconds, how) for number in range(processes)]
     deeds: Counter[str] = Counter()
     try:
         for child in children:
@@ -52,9 +59,9 @@ def race(
     return _close(house, deeds, kills=0)
 
 
-def crashes(url: str, folder: Path, *, kills: int, processes: int = 2, seed: int = 1) -> Outcome:
+def crashes(url: str, folder: Path, *, kills: int, processes: int = 2, seed: int = 1, store_url: str = "") -> Outcome:
     """Kill processes with -9 in the middle of their deeds, so many times."""
-    house = _open(url, folder)
+    house = _open(url, folder, store_url)
     rng = random.Random(seed)
     due_s = {number: rng.uniform(0.0, LONGEST_LIFE_S) for number in range(kills)}
     waiting = list(due_s)
@@ -63,7 +70,7 @@ def crashes(url: str, folder: Path, *, kills: int, processes: int = 2, seed: int
         while waiting or running:
             while waiting and len(running) < processes:
                 number = waiting.pop(0)
-                child = _start(url, folder, seed * 1000 + number, 3600, "as-it-is")
+                child = _start(house, seed * 1000 + number, 3600, "as-it-is")
                 _wait_for_first_deed(child)
                 running[number] = (child, time.monotonic() + due_s[number])
             for number, (child, end_s) in list(running.items()):
@@ -94,9 +101,9 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
     child.communicate()
 
 
-def _open(url: str, folder: Path) -> StormHouse:
+def _open(url: str, folder: Path, store_url: str) -> StormHouse:
     write_sources(folder)
-    house = StormHouse(url, folder)
+    house = StormHouse(url, folder, store_url)
     make_models(house)
     return house
 
@@ -109,6 +116,7 @@ def _close(house: StormHouse, deeds: Counter[str], *, kills: int) -> Outcome:
         house.close()
 
 
-def _start(url: str, folder: Path, seed: int, seconds: float, how: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.store_chaos.child", url, str(folder), str(seed), str(seconds), how]
+def _start(house: StormHouse, seed: int, seconds: float, how: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.store_chaos.child", house.url, str(house.folder), house.store_url]
+    command += [str(seed), str(seconds), how]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -14,7 +14,6 @@ from modelyard.jobs.sweep import Sweep
 from modelyard.registry.blobs import blob_leases, blobs, manifest_blobs
 from modelyard.rules.jobs import JobKind
 from modelyard.storage.manifest import parse_manifest
-from modelyard.storage.store import blob_name
 from modelyard.worker import runner
 from modelyard.worker.chores import remove_lost_staging
 from modelyard.worker.tasks import WORK
@@ -56,6 +55,7 @@ def settle(house: StormHouse) -> None:
             session.execute(update(jobs).where(jobs.c.status == "QUEUED").values(run_after_ms=0))
         time.sleep(LEASE_MS / 10_000)
     remove_lost_staging(house.context)
+    house.store.remove_remnants(0)
     for _ in range(3):
         with transaction(house.engine) as session:
             job = house.lifecycle.queue.enqueue(session, JobKind.COLLECT, requested_by="storm")
@@ -100,8 +100,7 @@ def judge(house: StormHouse) -> Verdict:
     wrong += [f"a live row without its file: {digest}.{gen}" for digest, gen in live - files]
     wrong += [f"bytes that nobody refers to, not collected: {digest}" for digest, _gen in live if digest not in used]
     for digest, gen in files:
-        content = (house.store.root / blob_name(digest, gen)).read_bytes()
-        if hashlib.sha256(content).hexdigest() != digest:
+        if hashlib.sha256(_read(house, digest, gen)).hexdigest() != digest:
             wrong.append(f"a blob is partial or misnamed: {digest}.{gen}")
     present = {digest for digest, gen in files & live}
     for version in ready:
@@ -116,12 +115,16 @@ def _wrong_with(
     manifest = version.manifest_digest
     if manifest not in present:
         return [f"READY version {version.id} lacks its list of files"]
-    content = (house.store.root / blob_name(manifest, rows[manifest].gen)).read_bytes()
-    listed = {file.digest for file in parse_manifest(content)}
+    listed = {file.digest for file in parse_manifest(_read(house, manifest, rows[manifest].gen))}
     lost = [f"READY version {version.id} lacks the bytes {digest}" for digest in listed - present]
     if referenced != listed | {manifest}:
         lost.append(f"READY version {version.id} refers to other blobs than it lists")
     return lost
+
+
+def _read(house: StormHouse, digest: str, gen: int) -> bytes:
+    with house.store.open_blob(digest, gen) as blob:
+        return b"".join(blob.pieces())
 
 
 def _open_jobs(house: StormHouse) -> list[tuple[int, JobKind]]:

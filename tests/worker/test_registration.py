@@ -11,6 +11,8 @@ from modelyard.database.tables import metadata
 from modelyard.errors import ClaimLost
 from modelyard.registry import blobs
 from modelyard.rules.jobs import JobStatus
+from modelyard.storage.local_folders import LocalFolders
+from modelyard.storage.local_ingest import LocalBatch
 from modelyard.worker.chores import remove_lost_staging
 from modelyard.worker.registration import register_version
 from tests.worker.conftest import random_bytes
@@ -174,11 +176,11 @@ def test_rotten_bytes_are_healed_by_registering_good_ones(house):
     assert [row.broken_at_ms for row in house.rows("blobs") if row.digest == digest] == [None]
 
 
-def test_uploaded_files_are_registered_without_being_read_again(house):
-    house.run(house.register(house.model_folder(a=b"bytes")))
+def uploaded(house, *paths):
+    """Return the job that registers these files of version 1 as an upload, as version 2."""
     stored = {f.path: f for f in house.manifest(house.version().manifest_digest)}
     with transaction(house.engine) as session:
-        for path in ("MLmodel", "a"):
+        for path in paths:
             file = stored[path]
             blobs.record_upload(
                 session, actor_name="ann", path=f"r1/m/{path}", digest=file.digest, size_bytes=file.size_bytes, hours=1
@@ -188,6 +190,12 @@ def test_uploaded_files_are_registered_without_being_read_again(house):
     job = house.register("dbfs:/databricks/mlflow/tmp-external-source/r1/m", number=2, upload_folder=found.folder)
     with transaction(house.engine) as session:
         blobs.claim_uploads(session, found, job_id=job.id)
+    return job
+
+
+def test_uploaded_files_are_registered_without_being_read_again(house):
+    house.run(house.register(house.model_folder(a=b"bytes")))
+    job = uploaded(house, "MLmodel", "a")
 
     assert house.run(job) is JobStatus.SUCCEEDED
     assert house.version(2).manifest_digest == house.version(1).manifest_digest
@@ -197,17 +205,51 @@ def test_uploaded_files_are_registered_without_being_read_again(house):
 
 def test_an_upload_without_an_mlmodel_fails_with_the_remedy(house):
     house.run(house.register(house.model_folder(a=b"bytes")))
-    (file,) = [f for f in house.manifest(house.version().manifest_digest) if f.path == "a"]
-    with transaction(house.engine) as session:
-        blobs.record_upload(session, actor_name="ann", path="r1/m/a", digest=file.digest, size_bytes=5, hours=1)
-    with transaction(house.engine) as session:
-        found = blobs.find_uploads(session, actor_name="ann", source_path="r1/m")
-    job = house.register("dbfs:/databricks/mlflow/tmp-external-source/r1/m", number=2, upload_folder=found.folder)
-    with transaction(house.engine) as session:
-        blobs.claim_uploads(session, found, job_id=job.id)
 
-    assert house.run(job) is JobStatus.FAILED
+    assert house.run(uploaded(house, "a")) is JobStatus.FAILED
     assert "MLmodel" in house.version(2).status_message
+
+
+def test_a_version_is_not_ready_while_a_live_row_lacks_its_file(house):
+    house.run(house.register(house.model_folder(a=b"bytes")))
+    digest = house.digest_of("a")
+    job = uploaded(house, "MLmodel", "a")
+    house.blob_path(digest).unlink()
+
+    assert house.run(job) is JobStatus.QUEUED
+    assert f"The store holds nothing for the blob {digest}" in house.job(job).status_message
+    assert house.version(2).status == "PENDING_REGISTRATION"
+
+
+def test_a_worker_that_died_between_row_and_file_leaves_nothing_that_others_stumble_over(house, monkeypatch):
+    folder = house.model_folder(a=b"bytes")
+    first, second = house.register(folder), house.register(folder, number=2)
+
+    def die(*_arguments):
+        raise ClaimLost(first.id, 1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalBatch, "place", die)
+        house.run(first)
+    house.queue_again(first)
+    assert {row.state for row in house.rows("blobs")} == {"live"}
+    assert list(house.store.list_blobs()) == []
+
+    assert house.run(second) is JobStatus.SUCCEEDED
+    assert house.run(first) is JobStatus.SUCCEEDED
+    assert house.files_of(1) == house.files_of(2) == {"MLmodel": b"flavors: {}\n", "a": b"bytes"}
+
+
+def test_a_full_disk_lets_the_job_wait_and_says_how_much_is_missing(house, monkeypatch):
+    job = house.register(house.model_folder(a=b"x" * 5000))
+    monkeypatch.setattr(LocalFolders, "free_bytes", lambda _self: 1000)
+
+    assert house.run(job) is JobStatus.QUEUED
+    assert "The disk of the store is full: 5.0 kB are needed, 1.0 kB are free." in house.job(job).status_message
+    assert list(house.store.list_blobs()) == []
+    monkeypatch.undo()
+    house.queue_again(job)
+    assert house.run(job) is JobStatus.SUCCEEDED
 
 
 def test_staging_of_an_attempt_that_is_over_is_removed_and_of_a_running_one_kept(house):

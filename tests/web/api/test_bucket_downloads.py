@@ -13,6 +13,11 @@ from tests.storage.cloud.faulty_proxy import FaultyProxy, truncate
 from tests.web.api.test_downloads import LARGE, artifact_path, signed_path
 from tests.web.yards import Yard
 
+# How a file leaves a bucket has nothing to do with the database; the second one is left to `make test-more`.
+pytestmark = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.more)], indirect=True
+)
+
 
 @pytest.fixture
 def bucket(s3: SeaweedFS) -> dict[str, str]:
