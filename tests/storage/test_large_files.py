@@ -56,6 +56,25 @@ def test_every_way_stores_and_hashes_every_byte(files, way):
     assert os.pread(files[1], len(CONTENT) + 1, 0) == CONTENT
 
 
+def test_each_byte_is_on_its_way_to_the_disk_before_the_batch_ends(files, way, monkeypatch):
+    begun = []
+    real = kernel.start_writing
+    monkeypatch.setattr(kernel, "start_writing", lambda *part: (begun.append(part), real(*part)))
+
+    copy_large(*files, len(CONTENT), lambda _size: None)
+
+    assert {descriptor for descriptor, _, _ in begun} == {files[1]}
+    starts = [0, *(start + size_bytes for _, start, size_bytes in begun)]
+    assert ([start for _, start, _ in begun], starts[-1]) == (starts[:-1], len(CONTENT))
+
+
+def test_where_writing_cannot_be_begun_early_all_is_stored_the_same(files, monkeypatch):
+    monkeypatch.setattr(kernel, "_libc", lambda: object())
+    monkeypatch.setattr(kernel, "clone", lambda _source, _target: False)
+
+    assert copy_large(*files, len(CONTENT), lambda _size: None).digest == hashlib.sha256(CONTENT).hexdigest()
+
+
 def test_a_file_that_ends_early_is_copied_as_far_as_it_goes(files, way):
     assert copy_large(*files, len(CONTENT) + 100, lambda _size: None).size_bytes == len(CONTENT)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, exists, func, select, update
 from sqlmodel import Session
 
 from modelyard.database.tables import ModelVersion, metadata
@@ -134,10 +134,18 @@ def integrity_of(session: Session, manifest_digest: str) -> Integrity:
     )
 
 
+# Asked by every promotion and stage change: only of what is marked, and never of each file of a version.
+_DAMAGED_BLOBS = (
+    select(func.count())
+    .select_from(blobs.join(manifest_blobs, manifest_blobs.c.digest == blobs.c.digest))
+    .where(blobs.c.broken_at_ms.is_not(None), manifest_blobs.c.manifest_digest == bindparam("manifest_digest"))
+)
+
+
 def require_intact(session: Session, model_name: str, version: ModelVersion, doing: str) -> None:
     """Raise Damaged while a version is known to be damaged; `doing` says what it was wanted for."""
     if version.manifest_digest is None:
         return
-    damaged = len(integrity_of(session, version.manifest_digest).damaged)
+    damaged = session.scalar(_DAMAGED_BLOBS, {"manifest_digest": version.manifest_digest})
     if damaged:
         raise Damaged(f"Version {version.version} of {model_name!r} cannot be {doing}. {damaged_message(damaged)}")

@@ -45,6 +45,8 @@ def copy_large(source: int, target: int, expected_bytes: int, on_piece: Callable
         while size_bytes or waiting:
             if size_bytes:
                 waiting.append(hasher.submit(_hash_range, digest, buffer, target, stored_bytes, size_bytes))
+                # What is hashed now is on its way to the disk meanwhile.
+                kernel.start_writing(target, stored_bytes, size_bytes)
                 stored_bytes += size_bytes
                 size_bytes = step(source, target, stored_bytes, expected_bytes - stored_bytes)
             if len(waiting) > _STEPS_AHEAD or not size_bytes:

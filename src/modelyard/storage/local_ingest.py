@@ -210,6 +210,9 @@ class LocalBatch:
         while piece := reader.read(PIECE_BYTES):
             digest.update(piece)
             self._write(descriptor, piece, expected_bytes - size_bytes)
+            if len(piece) == PIECE_BYTES:
+                # The disk need not wait for the end of the batch.
+                kernel.start_writing(descriptor, size_bytes, len(piece))
             size_bytes += len(piece)
             on_piece(len(piece))
         return Staged(digest.hexdigest(), size_bytes)
