@@ -1,9 +1,10 @@
 """What the store costs: files in and out of a disk and of a bucket, beside what others need for the same, in one run.
 
-    python -m benchmarks.artifacts [--scale 0.1] [--rounds 3] [local | bucket | proxy | memory | promotion]...
+    python -m benchmarks.artifacts [--scale 1] [--rounds 3] [--rest 0] [local | bucket | proxy | memory | promotion]...
 
 Times are from `create` until READY over HTTP. Each round measures every side once, one after the other, so that a busy
 moment meets them all; the table gives medians. `--scale` makes everything smaller, for a look on a busy machine.
+`--rest` waits so many seconds before each copy: a virtual machine's disk may be fast for two gigabytes only.
 """
 
 import argparse
@@ -32,6 +33,7 @@ class Sizes:
 
     scale: float
     rounds: int
+    rest_s: float
 
     def files(self, number: int) -> int:
         """Return how many files stand for `number` of them."""
@@ -48,8 +50,9 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rest", type=float, default=0)
     asked = parser.parse_args()
-    sizes = Sizes(asked.scale, asked.rounds)
+    sizes = Sizes(asked.scale, asked.rounds, asked.rest)
     for name in asked.parts or PARTS:
         with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as folder:
             PARTS[name](Path(folder), sizes)
@@ -68,9 +71,11 @@ def measure_local(folder: Path, sizes: Sizes) -> None:
             ours, copied, fetched = [], [], []
             for number in range(sizes.rounds):
                 model = bench.model(f"{files}-{size_bytes}-{number}", files, size_bytes)
+                time.sleep(sizes.rest_s)
                 copied.append(timed(lambda model=model: copy_durably(model, folder / "copy")))
                 if files > 100:
                     fetched.append(peers.mlflow_download(model, folder / "copy"))
+                time.sleep(sizes.rest_s)
                 ours.append(bench.register(model))
                 shutil.rmtree(model)
             rows.append([name, *compared(files, size_bytes, ours, copied), *against(ours, fetched), budget])
