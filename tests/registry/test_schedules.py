@@ -13,6 +13,7 @@ from modelyard.errors import InvalidValue, NotFound, PermissionDenied
 from modelyard.jobs.queue import JobQueue
 from modelyard.jobs.schedules import fire_due, schedules
 from modelyard.registry.installation import open_registry
+from modelyard.registry.policies import READY_MADE
 from modelyard.registry.schedules import BUILT_IN, ScheduleChange, change_schedule, list_schedules
 from tests.registry.desks import ANN, STRANGER
 from tests.rules.test_schedules import BERLIN, at
@@ -123,4 +124,4 @@ def test_processes_that_start_at_once_enter_a_schedule_once(engine):
         starter.join()
 
     with autocommit(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(schedules)) == len(BUILT_IN)
+        assert connection.scalar(select(func.count()).select_from(schedules)) == len(BUILT_IN) + len(READY_MADE)

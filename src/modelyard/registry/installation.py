@@ -12,7 +12,7 @@ from modelyard.database.inserts import insert_or
 from modelyard.database.session import reading, transaction
 from modelyard.database.tables import Registry, metadata, public_id
 from modelyard.errors import ConfigurationError
-from modelyard.registry import schedules
+from modelyard.registry import policies, schedules
 from modelyard.storage.identity import Owner
 
 registry = metadata.tables["registry"]
@@ -37,6 +37,7 @@ def open_registry(engine: Engine, secret_keys: Sequence[str]) -> str:
             session.execute(update(registry).values(secret_key_fingerprint=prints[0]))
         # The registry's row is locked, so two processes that start at once enter nothing twice.
         schedules.ensure_built_in(session)
+        policies.ensure_ready_made(session)
         return row.registry_id
 
 

@@ -7,7 +7,7 @@ Each effect is guarded by its own WHERE, so that it happens once or not at all.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
@@ -18,10 +18,12 @@ from modelyard.jobs.lifecycle import NOTHING_LEFT, EndedAttempt
 from modelyard.registry import audit, blobs
 from modelyard.rules.audit import Action
 from modelyard.rules.jobs import FINAL, JobKind, JobStatus, clip_message
+from modelyard.rules.plans import PlanStatus
 
 versions = metadata.tables["model_versions"]
 models = metadata.tables["registered_models"]
 job_files = metadata.tables["job_files"]
+plans = metadata.tables["plans"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,44 @@ def _reported(session: Session, ended: EndedAttempt) -> bool:
     return True
 
 
+def _plan_failed(session: Session, ended: EndedAttempt) -> bool:
+    return _end_plan(session, ended, PlanStatus.FAILED)
+
+
+def _plan_cancelled(session: Session, ended: EndedAttempt) -> bool:
+    return _end_plan(session, ended, PlanStatus.CANCELLED)
+
+
+def _end_plan(session: Session, ended: EndedAttempt, status: PlanStatus) -> bool:
+    """Let a plan end with the job that makes or executes it; what was done to versions stays done."""
+    job_id = ended.claim.job_id
+    session.execute(
+        update(plans)
+        .where(
+            or_(
+                and_(plans.c.status == PlanStatus.PLANNING, plans.c.plan_job_id == job_id),
+                # Somebody else's job may execute what this one has made.
+                and_(plans.c.status == PlanStatus.EXECUTING, plans.c.execute_job_id == job_id),
+            )
+        )
+        .values(status=status, status_message=ended.message, finished_at_ms=now_ms())
+    )
+    return True
+
+
+def _plan_again(session: Session, claim: Claim) -> None:
+    """Let another try of the job go on with its plan where it stopped."""
+    ended = plans.c.status.in_([PlanStatus.FAILED, PlanStatus.CANCELLED])
+    again = update(plans).where(ended)
+    # A plan that was never sealed is still to be made.
+    unmade = again.where(plans.c.digest.is_(None), plans.c.plan_job_id == claim.job_id)
+    session.execute(unmade.values(status=PlanStatus.PLANNING, status_message="", finished_at_ms=None))
+    undone = again.where(plans.c.execute_job_id == claim.job_id, plans.c.expires_at_ms > now_ms())
+    session.execute(undone.values(status=PlanStatus.EXECUTING, status_message="", finished_at_ms=None))
+    if session.scalar(select(exists().where(ended, plans.c.execute_job_id == claim.job_id))):
+        raise InvalidState("The plan of this job has expired: the registry may have changed too much. Make a new one.")
+
+
 def _nothing(session: Session, ended: EndedAttempt) -> bool:
     return True
 
@@ -211,6 +251,7 @@ def _nothing_to_prepare(session: Session, claim: Claim) -> None:
 # What such a job does, it writes itself while it runs.
 _WITHOUT_EFFECTS = KindEffects(succeeded=_nothing, failed=_nothing, cancelled=_nothing, retried=_nothing_to_prepare)
 _WITH_REPORT = KindEffects(succeeded=_reported, failed=_nothing, cancelled=_nothing, retried=_nothing_to_prepare)
+_OF_PLAN = KindEffects(succeeded=_reported, failed=_plan_failed, cancelled=_plan_cancelled, retried=_plan_again)
 
 EFFECTS: dict[JobKind, KindEffects] = {
     JobKind.REGISTER_VERSION: KindEffects(
@@ -228,5 +269,8 @@ EFFECTS: dict[JobKind, KindEffects] = {
     JobKind.COLLECT: _WITH_REPORT,
     JobKind.PRUNE_JOBS: _WITHOUT_EFFECTS,
     JobKind.PRUNE_AUDIT: _WITHOUT_EFFECTS,
+    JobKind.MAKE_PLAN: _OF_PLAN,
+    JobKind.EXECUTE_PLAN: _OF_PLAN,
+    JobKind.RUN_POLICY: _OF_PLAN,
     JobKind.PROBE: _WITHOUT_EFFECTS,
 }

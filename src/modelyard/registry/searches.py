@@ -30,13 +30,14 @@ _Shown = TypeVar("_Shown", ShownModel, ShownVersion)
 
 # Attributes of the grammars and keys of the orders -> columns.
 _OF_MODELS: Columns = {"name": models.c.name, "updated_at": models.c.updated_at_ms}
-_OF_VERSIONS: Columns = {
+VERSION_COLUMNS: Columns = {
     "name": models.c.name,
     "run_id": versions.c.run_id,
     "source_path": versions.c.source,
     "version_number": versions.c.version,
     "version": versions.c.version,
     "stage": versions.c.stage,
+    "status": versions.c.status,
     "created_at": versions.c.created_at_ms,
     "updated_at": versions.c.updated_at_ms,
 }
@@ -50,7 +51,7 @@ _VERSION_FIELDS = {
     "updated_at": "updated_at_ms",
 }
 _TAGGED_MODELS = Tagged(models.c.id, model_tags, model_tags.c.model_id)
-_TAGGED_VERSIONS = Tagged(versions.c.id, version_tags, version_tags.c.version_id)
+TAGGED_VERSIONS = Tagged(versions.c.id, version_tags, version_tags.c.version_id)
 
 
 def search_registered_models(connection: Connection, actor: Actor, wanted: Search) -> Page[ShownModel]:
@@ -106,10 +107,10 @@ def _versions_statement(sight: Sight, shape: Shape) -> Select[Any]:
     # The first follows from the second; the index of the models' names asks for it.
     living = [models.c.deleted_at_ms.is_(None), versions.c.deleted_at_ms.is_(None)]
     conditions = [*living, access.visible_by(sight)]
-    conditions += search.conditions(shape, _OF_VERSIONS, _TAGGED_VERSIONS, begin_at_tags=not by_model)
+    conditions += search.conditions(shape, VERSION_COLUMNS, TAGGED_VERSIONS, begin_at_tags=not by_model)
     tables = (models, versions) if by_model else (versions, models)
     ids = select(versions.c.id).select_from(LeftFirst(*tables, models.c.id == versions.c.model_id))
-    page = _page_of_ids(ids, shape, _OF_VERSIONS, conditions)
+    page = _page_of_ids(ids, shape, VERSION_COLUMNS, conditions)
     read = page.join(versions, versions.c.id == page.c.id).join(models, models.c.id == versions.c.model_id)
     return (
         select(*version_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))

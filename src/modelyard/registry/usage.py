@@ -75,6 +75,11 @@ def model_usage(session: Session, model_id: int, seen_by: Actor | None = None) -
     )
 
 
+def usage_of(session: Session, version_ids: Select[tuple[int]]) -> Usage:
+    """Return what these versions take together, as a SELECT of their row ids names them."""
+    return _usage(session, versions.c.id.in_(version_ids), lambda other: other.c.id.not_in(version_ids))
+
+
 def registry_usage(session: Session) -> RegistryUsage:
     """Return what the whole registry takes."""
     living = select(func.count(), _bytes(versions.c.size_bytes)).where(versions.c.deleted_at_ms.is_(None))

@@ -86,6 +86,14 @@ MODEL_VERSIONS: Grammar = {
     "source_path": STRING_OPERATORS,
     "version_number": NUMBER_OPERATORS,
 }
+# What plans over many versions are asked by, beside.
+BULK_VERSIONS: Grammar = {
+    **MODEL_VERSIONS,
+    "stage": STRING_OPERATORS | LIST_OPERATORS,
+    "status": STRING_OPERATORS | LIST_OPERATORS,
+    "created_at": NUMBER_OPERATORS,
+    "updated_at": NUMBER_OPERATORS,
+}
 
 _TOKEN = re.compile(
     r"""\s*(?:

@@ -24,6 +24,9 @@ class JobKind(StrEnum):
     COLLECT = "collect"
     PRUNE_JOBS = "prune_jobs"
     PRUNE_AUDIT = "prune_audit"
+    MAKE_PLAN = "make_plan"
+    EXECUTE_PLAN = "execute_plan"
+    RUN_POLICY = "run_policy"
     PROBE = "probe"
 
 
@@ -92,11 +95,21 @@ RULES: dict[JobKind, KindRules] = {
     JobKind.COLLECT: KindRules("copy", time_limit_s=24 * 3600),
     JobKind.PRUNE_JOBS: KindRules("fast", time_limit_s=3600),
     JobKind.PRUNE_AUDIT: KindRules("fast", time_limit_s=3600),
+    JobKind.MAKE_PLAN: KindRules("fast", time_limit_s=24 * 3600, arguments={"plan": str}),
+    JobKind.EXECUTE_PLAN: KindRules("fast", time_limit_s=24 * 3600, arguments={"plan": str}),
+    JobKind.RUN_POLICY: KindRules(
+        "fast", time_limit_s=24 * 3600, arguments={"policy": str}, optional={"propose": bool}
+    ),
     JobKind.PROBE: KindRules("fast", time_limit_s=60),
 }
 
 
-_WRITTEN_TYPES: dict[object, str] = {str: "a text", int: "a whole number", list[int]: "a list of whole numbers"}
+_WRITTEN_TYPES: dict[object, str] = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    list[int]: "a list of whole numbers",
+}
 _NOT_OURS = "It was not made by this release; cancel it, and ask again for what it was to do."
 
 
@@ -117,7 +130,7 @@ def check_arguments(kind: JobKind, arguments: object) -> None:
 def _is(found: object, expected: object) -> bool:
     if expected == list[int]:
         return isinstance(found, list) and all(_is(item, int) for item in found)
-    return isinstance(found, expected) and not isinstance(found, bool)  # type: ignore[arg-type]
+    return isinstance(found, expected) and (expected is bool or not isinstance(found, bool))  # type: ignore[arg-type]
 
 
 def _clipped(found: object) -> str:

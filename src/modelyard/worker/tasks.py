@@ -17,6 +17,8 @@ from modelyard.worker.audit_pruning import prune_audit
 from modelyard.worker.beliefs import Beliefs
 from modelyard.worker.collecting import collect
 from modelyard.worker.context import Context, Pulse, Work
+from modelyard.worker.planning import execute_plan, make_plan
+from modelyard.worker.policy_runs import run_policy
 from modelyard.worker.probe import probe
 from modelyard.worker.pruning import prune_jobs
 from modelyard.worker.purging import purge_model, purge_version
@@ -38,6 +40,9 @@ WORK: dict[JobKind, Work] = {
     JobKind.COLLECT: collect,
     JobKind.PRUNE_JOBS: prune_jobs,
     JobKind.PRUNE_AUDIT: prune_audit,
+    JobKind.MAKE_PLAN: make_plan,
+    JobKind.EXECUTE_PLAN: execute_plan,
+    JobKind.RUN_POLICY: run_policy,
     JobKind.PROBE: probe,
 }
 

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from modelyard.database.session import transaction
-from modelyard.database.tables import Blob, RegisteredModel
+from modelyard.database.tables import Blob, Plan, RegisteredModel
 from modelyard.jobs.attempts import LogLine
 from modelyard.rules.tokens import public_id_of
 from modelyard.web.api.routes import NATIVE, NATIVE_PREFIX
@@ -16,6 +16,7 @@ from tests.web.contract import check_answer, description
 from tests.web.yards import Yard
 
 TRASHED = "f" * 32
+PLAN, DIGEST = "e" * 32, "d" * 64
 # Each route -> a request that must succeed and one that must not; job 1 FAILED, job 2 runs, job 3 waits.
 EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/jobs"): ("/jobs?status=FAILED&status=RUNNING&max_results=1", "/jobs?status=DONE"),
@@ -51,6 +52,15 @@ EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/store/damaged"): ("/store/damaged", ""),
     ("POST", "/store/verify"): ("/store/verify", ""),
     ("POST", "/store/collect"): ("/store/collect", ""),
+    ("POST", "/bulk/archive"): ("/bulk/archive", ""),
+    ("POST", "/bulk/delete"): ("/bulk/delete", ""),
+    ("POST", "/bulk/restore"): ("/bulk/restore", ""),
+    ("POST", "/bulk/verify"): ("/bulk/verify", ""),
+    ("POST", "/bulk/tag"): ("/bulk/tag", ""),
+    ("GET", "/plans"): ("/plans?action=archive&max_results=1", "/plans?action=burn"),
+    ("GET", "/plans/<id>"): (f"/plans/{PLAN}", "/plans/x"),
+    ("GET", "/plans/<id>/versions"): (f"/plans/{PLAN}/versions?kept=false", f"/plans/{PLAN}/versions?outcome=x"),
+    ("POST", "/plans/<id>/execute"): (f"/plans/{PLAN}/execute", "/plans/x/execute"),
     ("GET", "/trash"): ("/trash", "/trash?page_token=x"),
     ("POST", "/trash/<id>/restore"): (f"/trash/{TRASHED}/restore", "/trash/x/restore"),
     ("GET", "/trash/<id>/purge"): (f"/trash/{TRASHED}/purge", "/trash/x/purge"),
@@ -84,6 +94,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/groups"): {"name": "crew"},
     ("PATCH", "/groups/<id>"): {"name": "crew"},
     ("POST", "/tokens"): {"user": "ann", "models": ["m"], "highest_stage": "Staging", "expires_days": 1},
+    ("POST", "/bulk/archive"): {"all": True},
+    ("POST", "/bulk/delete"): {"filter": "name = 'n'", "dry_run": False},
+    ("POST", "/bulk/restore"): {"all": True},
+    ("POST", "/bulk/verify"): {"versions": [{"name": "n", "version": 1}]},
+    ("POST", "/bulk/tag"): {"all": True, "key": "team", "value": "fraud"},
+    ("POST", "/plans/<id>/execute"): {"digest": DIGEST},
 }
 
 
@@ -143,6 +159,7 @@ def test_every_answer_is_what_was_described(yard: Yard, route: tuple[str, str]) 
     set_up_jobs(yard)
     set_up_store(yard)
     token_id = public_id_of(yard.person("ann", "team"))
+    set_up_plan(yard)
     method, _ = route
     right, wrong = (path.format(token_id=token_id) for path in EXAMPLES[route])
 
@@ -182,3 +199,10 @@ def set_up_store(yard: Yard) -> None:
     with transaction(yard.engine) as session:
         session.execute(update(Blob).where(col(Blob.digest) == model_file["sha256"]).values(broken_at_ms=1))
         session.execute(update(RegisteredModel).where(col(RegisteredModel.name) == "gone").values(public_id=TRASHED))
+
+
+def set_up_plan(yard: Yard) -> None:
+    """Make a plan for the version of `n`."""
+    yard.call("POST", f"{NATIVE_PREFIX}/bulk/archive", {"versions": [{"name": "n", "version": 1}]})
+    with transaction(yard.engine) as session:
+        session.execute(update(Plan).values(public_id=PLAN, digest=DIGEST))
