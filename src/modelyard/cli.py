@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 # Groups of commands with a module of their own, which is loaded when one of them is called.
 _GROUPS = {
+    "bulk": "modelyard.console.bulk_commands",
     "job": "modelyard.console.job_commands",
+    "plan": "modelyard.console.plan_commands",
+    "policy": "modelyard.console.policy_commands",
     "schedule": "modelyard.console.schedule_commands",
     "store": "modelyard.console.store_commands",
     "trash": "modelyard.console.trash_commands",
@@ -180,6 +183,18 @@ def download(
     from modelyard.console.download_command import run_download
 
     sys.exit(run_download(version, folder, resume=resume))
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="Name of the model.", metavar="NAME")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; else it is only shown.")] = False,
+    comment: Annotated[str, typer.Option(help="Stands in the activity of each version.")] = "",
+) -> None:
+    """Return the versions to Production that were there before its last change, on the server at MODELYARD_URL."""
+    from modelyard.console.rollback_command import run_rollback
+
+    run_rollback(name, yes=yes, comment=comment)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from modelyard.database.session import current_ms, reading, transaction
 from modelyard.database.tables import Activity, Plan, PlanItem, RegisteredModel, metadata
@@ -148,3 +148,14 @@ class Office(Desk):
     def feed(self, kind: str = "SYSTEM_TRANSITION") -> Sequence[Activity]:
         """Return all activities of a type."""
         return [activity for activity in self.activities() if activity.activity_type == kind]
+
+    def work_off(self) -> None:
+        """Run the archival jobs that wait, as a worker would."""
+        for job in self.jobs():
+            if job.status == JobStatus.QUEUED and job.kind == JobKind.ARCHIVE_VERSIONS:
+                runner.run(self.context, WORK[JobKind.ARCHIVE_VERSIONS], job.id)
+
+    def forget_jobs(self) -> None:
+        """Remove every job, as pruning does in time."""
+        with transaction(self.engine) as session:
+            session.execute(delete(metadata.tables["jobs"]))

@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from modelyard.database.session import current_ms
-from modelyard.database.tables import Job, Plan, Policy, Schedule, public_id
+from modelyard.database.tables import Plan, Policy, Schedule, public_id
 from modelyard.errors import AlreadyExists, InvalidValue, NotFound
-from modelyard.jobs.queue import JobQueue
+from modelyard.jobs.queue import Enqueued, JobQueue
 from modelyard.jobs.schedules import subject_of
 from modelyard.registry import access
 from modelyard.registry.access import Actor
@@ -173,7 +173,7 @@ def change_policy(session: Session, actor: Actor, name: str, change: PolicyChang
     return _with_schedule(session, policy)
 
 
-def run_policy(session: Session, actor: Actor, name: str, *, propose: bool, queue: JobQueue) -> Job:
+def run_policy(session: Session, actor: Actor, name: str, *, propose: bool, queue: JobQueue) -> Enqueued:
     """Have a policy run now, after whatever run of it is under way; with `propose` it only makes a plan.
 
     Raises NotFound, PermissionDenied.

@@ -52,6 +52,7 @@ EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/store/damaged"): ("/store/damaged", ""),
     ("POST", "/store/verify"): ("/store/verify", ""),
     ("POST", "/store/collect"): ("/store/collect", ""),
+    ("POST", "/models/<name>/rollback"): ("/models/n/rollback", "/models/x/rollback"),
     ("POST", "/bulk/archive"): ("/bulk/archive", ""),
     ("POST", "/bulk/delete"): ("/bulk/delete", ""),
     ("POST", "/bulk/restore"): ("/bulk/restore", ""),
@@ -61,6 +62,13 @@ EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/plans/<id>"): (f"/plans/{PLAN}", "/plans/x"),
     ("GET", "/plans/<id>/versions"): (f"/plans/{PLAN}/versions?kept=false", f"/plans/{PLAN}/versions?outcome=x"),
     ("POST", "/plans/<id>/execute"): (f"/plans/{PLAN}/execute", "/plans/x/execute"),
+    ("POST", "/policies"): ("/policies", ""),
+    ("GET", "/policies"): ("/policies", ""),
+    ("GET", "/policies/<name>"): ("/policies/archive-idle", "/policies/x"),
+    ("PATCH", "/policies/<name>"): ("/policies/archive-idle", "/policies/x"),
+    ("POST", "/policies/<name>/plan"): ("/policies/archive-idle/plan", "/policies/x/plan"),
+    ("POST", "/policies/<name>/run"): ("/policies/archive-idle/run", "/policies/x/run"),
+    ("GET", "/policies/<name>/history"): ("/policies/archive-idle/history", "/policies/x/history"),
     ("GET", "/trash"): ("/trash", "/trash?page_token=x"),
     ("POST", "/trash/<id>/restore"): (f"/trash/{TRASHED}/restore", "/trash/x/restore"),
     ("GET", "/trash/<id>/purge"): (f"/trash/{TRASHED}/purge", "/trash/x/purge"),
@@ -100,6 +108,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/bulk/verify"): {"versions": [{"name": "n", "version": 1}]},
     ("POST", "/bulk/tag"): {"all": True, "key": "team", "value": "fraud"},
     ("POST", "/plans/<id>/execute"): {"digest": DIGEST},
+    ("POST", "/policies"): {"name": "tidy", "action": "archive", "models": "fraud-*", "every_s": 3600},
+    ("PATCH", "/policies/<name>"): {"enabled": True},
 }
 
 
@@ -160,6 +170,8 @@ def test_every_answer_is_what_was_described(yard: Yard, route: tuple[str, str]) 
     set_up_store(yard)
     token_id = public_id_of(yard.person("ann", "team"))
     set_up_plan(yard)
+    if "rollback" in route[1]:
+        yard.call("POST", "model-versions/transition-stage", {"name": "n", "version": "1", "stage": "Production"})
     method, _ = route
     right, wrong = (path.format(token_id=token_id) for path in EXAMPLES[route])
 
