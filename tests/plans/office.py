@@ -10,9 +10,14 @@ from modelyard.database.session import current_ms, reading, transaction
 from modelyard.database.tables import Activity, Plan, PlanItem, RegisteredModel, metadata
 from modelyard.registry import plans
 from modelyard.registry.access import Actor
+from modelyard.registry.authentication import actor_of_name
 from modelyard.registry.candidates import Selection, listed_ids
+from modelyard.registry.groups import add_members
+from modelyard.registry.principals import find_principal
+from modelyard.registry.users import create_user
 from modelyard.rules.jobs import JobKind, JobStatus
 from modelyard.rules.plans import DAY_MS, PlanAction, Rule
+from modelyard.rules.principals import PrincipalKind
 from modelyard.worker import runner
 from modelyard.worker.context import Context
 from modelyard.worker.drain import DrainFlag
@@ -22,6 +27,7 @@ from tests.registry.desks import ANN, Desk
 _versions = metadata.tables["model_versions"]
 _models = metadata.tables["registered_models"]
 
+CONSOLE = Actor("console", is_admin=True)
 ARCHIVE, DELETE = Rule(PlanAction.ARCHIVE), Rule(PlanAction.DELETE)
 EVERYTHING = Selection()
 
@@ -32,6 +38,7 @@ class Office(Desk):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.person("ann", "admins")
         parts: Any = None  # Plans touch neither bytes nor sources.
         self.context = Context(
             engine=self.engine,
@@ -45,6 +52,18 @@ class Office(Desk):
             trust_ms=DAY_MS,
             owner=parts,
         )
+
+    def person(self, name: str, *groups: str) -> Actor:
+        """Enter a user, in groups that are there; return the actor that this makes."""
+        with transaction(self.engine) as session:
+            person = create_user(session, CONSOLE, name)
+            for group in groups:
+                found = find_principal(session, PrincipalKind.GROUP, group)
+                assert found is not None
+                add_members(session, CONSOLE, found, [person])
+            actor = actor_of_name(session, name)
+        assert actor is not None
+        return actor
 
     def versions(self, name: str, count: int, *, days: int = 100, **columns: Any) -> None:
         """Give a model so many READY versions, all registered `days` days ago; `columns` are the same for each."""

@@ -8,9 +8,9 @@ from modelyard.errors import InvalidState, InvalidValue
 from modelyard.rules.plans import (
     DAY_MS,
     Facts,
+    KeepReason,
     PlanAction,
     PlanStatus,
-    Reason,
     Rule,
     check_executable,
     digest_of,
@@ -27,11 +27,11 @@ ARCHIVE, DELETE = Rule(PlanAction.ARCHIVE), Rule(PlanAction.DELETE)
 RESTORE, VERIFY = Rule(PlanAction.RESTORE), Rule(PlanAction.VERIFY)
 TAG = Rule(PlanAction.TAG, tag_key="team", tag_value="fraud")
 PROTECTED = [
-    ({"stage": Stage.STAGING}, Reason.IN_USE),
-    ({"stage": Stage.PRODUCTION}, Reason.IN_USE),
-    ({"pinned": True}, Reason.PINNED),
-    ({"aliased": True}, Reason.ALIASED),
-    ({"requested": True}, Reason.REQUESTED),
+    ({"stage": Stage.STAGING}, KeepReason.IN_USE),
+    ({"stage": Stage.PRODUCTION}, KeepReason.IN_USE),
+    ({"pinned": True}, KeepReason.PINNED),
+    ({"aliased": True}, KeepReason.ALIASED),
+    ({"requested": True}, KeepReason.REQUESTED),
 ]
 
 
@@ -42,13 +42,13 @@ def facts(**changed: object) -> Facts:
 
 @pytest.mark.parametrize("rule", [ARCHIVE, DELETE], ids=lambda rule: rule.action)
 @pytest.mark.parametrize(("changed", "reason"), PROTECTED)
-def test_what_is_never_archived_nor_deleted(rule: Rule, changed: dict[str, object], reason: Reason) -> None:
+def test_what_is_never_archived_nor_deleted(rule: Rule, changed: dict[str, object], reason: KeepReason) -> None:
     assert why_not(rule, facts(**changed), NOW) is reason
 
 
 @pytest.mark.parametrize("rule", [VERIFY, TAG], ids=lambda rule: rule.action)
 @pytest.mark.parametrize(("changed", "reason"), PROTECTED)
-def test_what_does_no_harm_is_done_to_any_version(rule: Rule, changed: dict[str, object], reason: Reason) -> None:
+def test_what_does_no_harm_is_done_to_any_version(rule: Rule, changed: dict[str, object], reason: KeepReason) -> None:
     assert why_not(rule, facts(**changed), NOW) is None
 
 
@@ -56,59 +56,59 @@ def test_what_does_no_harm_is_done_to_any_version(rule: Rule, changed: dict[str,
     ("rule", "changed", "reason"),
     [
         (ARCHIVE, {}, None),
-        (ARCHIVE, {"stage": Stage.ARCHIVED}, Reason.ARCHIVED),
-        (ARCHIVE, {"status": VersionStatus.FAILED}, Reason.NOT_READY),
-        (ARCHIVE, {"status": VersionStatus.PENDING}, Reason.NOT_READY),
-        (ARCHIVE, {"deleted": True}, Reason.DELETED),
-        (ARCHIVE, {"model_deleted": True}, Reason.DELETED),
-        (ARCHIVE, {"permitted": False}, Reason.FORBIDDEN),
-        (ARCHIVE, {"permitted": False, "deleted": True}, Reason.DELETED),
+        (ARCHIVE, {"stage": Stage.ARCHIVED}, KeepReason.ARCHIVED),
+        (ARCHIVE, {"status": VersionStatus.FAILED}, KeepReason.NOT_READY),
+        (ARCHIVE, {"status": VersionStatus.PENDING}, KeepReason.NOT_READY),
+        (ARCHIVE, {"deleted": True}, KeepReason.DELETED),
+        (ARCHIVE, {"model_deleted": True}, KeepReason.DELETED),
+        (ARCHIVE, {"permitted": False}, KeepReason.FORBIDDEN),
+        (ARCHIVE, {"permitted": False, "deleted": True}, KeepReason.DELETED),
         (DELETE, {}, None),
         (DELETE, {"stage": Stage.ARCHIVED}, None),
         (DELETE, {"status": VersionStatus.FAILED}, None),
-        (DELETE, {"status": VersionStatus.PENDING}, Reason.PENDING),
-        (RESTORE, {}, Reason.NOT_IN_TRASH),
+        (DELETE, {"status": VersionStatus.PENDING}, KeepReason.PENDING),
+        (RESTORE, {}, KeepReason.NOT_IN_TRASH),
         (RESTORE, {"deleted": True}, None),
         (RESTORE, {"deleted": True, "stage": Stage.PRODUCTION, "pinned": True}, None),
-        (RESTORE, {"deleted": True, "purging": True}, Reason.PURGING),
-        (RESTORE, {"deleted": True, "model_deleted": True}, Reason.MODEL_IN_TRASH),
-        (RESTORE, {"deleted": True, "permitted": False}, Reason.FORBIDDEN),
+        (RESTORE, {"deleted": True, "purging": True}, KeepReason.PURGING),
+        (RESTORE, {"deleted": True, "model_deleted": True}, KeepReason.MODEL_IN_TRASH),
+        (RESTORE, {"deleted": True, "permitted": False}, KeepReason.FORBIDDEN),
         (VERIFY, {}, None),
-        (VERIFY, {"stored": False}, Reason.WITHOUT_FILES),
-        (VERIFY, {"deleted": True}, Reason.DELETED),
+        (VERIFY, {"stored": False}, KeepReason.WITHOUT_FILES),
+        (VERIFY, {"deleted": True}, KeepReason.DELETED),
         (TAG, {}, None),
-        (TAG, {"tagged": True}, Reason.TAGGED),
-        (TAG, {"permitted": False}, Reason.FORBIDDEN),
+        (TAG, {"tagged": True}, KeepReason.TAGGED),
+        (TAG, {"permitted": False}, KeepReason.FORBIDDEN),
     ],
 )
-def test_what_each_action_leaves_alone(rule: Rule, changed: dict[str, object], reason: Reason | None) -> None:
+def test_what_each_action_leaves_alone(rule: Rule, changed: dict[str, object], reason: KeepReason | None) -> None:
     assert why_not(rule, facts(**changed), NOW) is reason
 
 
 @pytest.mark.parametrize("rule", [ARCHIVE, DELETE, RESTORE, VERIFY, TAG], ids=lambda rule: rule.action)
 def test_what_was_purged_is_gone(rule: Rule) -> None:
-    assert why_not(rule, None, NOW) is Reason.GONE
+    assert why_not(rule, None, NOW) is KeepReason.GONE
 
 
 @pytest.mark.parametrize(
     ("rule", "changed", "reason"),
     [
         ({"stage": Stage.NONE}, {}, None),
-        ({"stage": Stage.NONE}, {"stage": Stage.ARCHIVED}, Reason.OTHER_STAGE),
-        ({"stage": Stage.NONE}, {"stage": Stage.STAGING}, Reason.IN_USE),
-        ({"keep_newest": 5}, {"newest": True}, Reason.NEWEST),
+        ({"stage": Stage.NONE}, {"stage": Stage.ARCHIVED}, KeepReason.OTHER_STAGE),
+        ({"stage": Stage.NONE}, {"stage": Stage.STAGING}, KeepReason.IN_USE),
+        ({"keep_newest": 5}, {"newest": True}, KeepReason.NEWEST),
         ({"registered_days": 90}, {"created_at_ms": NOW - 90 * DAY_MS}, None),
-        ({"registered_days": 90}, {"created_at_ms": NOW - 90 * DAY_MS + 1}, Reason.TOO_YOUNG),
+        ({"registered_days": 90}, {"created_at_ms": NOW - 90 * DAY_MS + 1}, KeepReason.TOO_YOUNG),
         ({"moved_days": 90}, {"stage_changed_at_ms": NOW - 90 * DAY_MS}, None),
-        ({"moved_days": 90}, {"stage_changed_at_ms": NOW - 90 * DAY_MS + 1}, Reason.MOVED_LATELY),
+        ({"moved_days": 90}, {"stage_changed_at_ms": NOW - 90 * DAY_MS + 1}, KeepReason.MOVED_LATELY),
         ({"downloaded_days": 90}, {"last_downloaded_at_ms": NOW - 90 * DAY_MS}, None),
-        ({"downloaded_days": 90}, {"last_downloaded_at_ms": NOW - 90 * DAY_MS + 1}, Reason.DOWNLOADED_LATELY),
+        ({"downloaded_days": 90}, {"last_downloaded_at_ms": NOW - 90 * DAY_MS + 1}, KeepReason.DOWNLOADED_LATELY),
         ({"downloaded_days": 90}, {"created_at_ms": NOW - 90 * DAY_MS}, None),
-        ({"downloaded_days": 90}, {"created_at_ms": NOW - 90 * DAY_MS + 1}, Reason.TOO_YOUNG),
-        ({"registered_days": 90}, {"created_at_ms": NOW, "pinned": True}, Reason.PINNED),
+        ({"downloaded_days": 90}, {"created_at_ms": NOW - 90 * DAY_MS + 1}, KeepReason.TOO_YOUNG),
+        ({"registered_days": 90}, {"created_at_ms": NOW, "pinned": True}, KeepReason.PINNED),
     ],
 )
-def test_what_a_rule_keeps(rule: dict[str, object], changed: dict[str, object], reason: Reason | None) -> None:
+def test_what_a_rule_keeps(rule: dict[str, object], changed: dict[str, object], reason: KeepReason | None) -> None:
     kept = why_not(replace(ARCHIVE, **rule), facts(**changed), NOW)  # type: ignore[arg-type]
 
     assert kept is reason

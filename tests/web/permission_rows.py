@@ -129,6 +129,10 @@ TRASHED = {"id": "{trashed}"}
 USER = {"id": "{person}"}
 GROUP = {"id": "{group}"}
 
+LISTED = {"versions": [{"name": "{m}", "version": 1}]}
+FILTER = {"filter": "name = '{m}'"}
+PLAN, DIGEST, POLICY = {"id": "{plan}"}, {"digest": "{digest}"}, {"name": "archive-idle"}
+
 NATIVE_ROWS = [
     Row("GET /jobs", Listed('"model":"{m}"'), given=("job",)),
     Row("GET /jobs/<job_id>", Ability.VIEW, path=JOB, given=("job",)),
@@ -186,6 +190,27 @@ NATIVE_ROWS = [
         path=IN_PATH,
         answer=400,
     ),
+    Row("POST /models/<name>/rollback", Ability.MOVE_PRODUCTION, {}, path=IN_PATH, given=("in_production",)),
+    Row("POST /bulk/archive", Ability.VIEW, LISTED),
+    Row("POST /bulk/archive", Listed('"versions":1', Level.CAN_MANAGE_STAGING_VERSIONS), FILTER),
+    Row("POST /bulk/delete", Listed('"versions":1', Level.CAN_MANAGE), FILTER),
+    Row("POST /bulk/restore", Listed('"versions":1', Level.CAN_MANAGE), FILTER, given=("trashed_version",)),
+    Row("POST /bulk/verify", Listed('"versions":1', Level.CAN_EDIT), FILTER),
+    Row("POST /bulk/tag", Listed('"versions":1', Level.CAN_EDIT), {**FILTER, "key": "team", "value": "a"}),
+    Row("GET /plans", Who.EVERYBODY),
+    Row("GET /plans/<id>", Who.ADMIN, path=PLAN, given=("plan",)),
+    Row("GET /plans/<id>", Who.EVERYBODY, path=PLAN, given=("own_plan",)),
+    Row("GET /plans/<id>/versions", Who.ADMIN, path=PLAN, given=("plan",)),
+    Row("GET /plans/<id>/versions", Who.EVERYBODY, path=PLAN, given=("own_plan",)),
+    Row("POST /plans/<id>/execute", Who.ADMIN, DIGEST, path=PLAN, given=("plan",)),
+    Row("POST /plans/<id>/execute", Who.EVERYBODY, DIGEST, path=PLAN, given=("own_plan",)),
+    Row("POST /policies", Who.ADMIN, {"name": "{m}-{caller}", "action": "archive", "models": "{m}", "every_s": 3600}),
+    Row("GET /policies", Who.ADMIN),
+    Row("GET /policies/<name>", Who.ADMIN, path=POLICY),
+    Row("PATCH /policies/<name>", Who.ADMIN, {"enabled": False}, path=POLICY),
+    Row("POST /policies/<name>/plan", Who.ADMIN, {}, path=POLICY),
+    Row("POST /policies/<name>/run", Who.ADMIN, {}, path=POLICY),
+    Row("GET /policies/<name>/history", Who.ADMIN, path=POLICY),
     Row("GET /store/usage", Who.ADMIN),
     Row("GET /store/damaged", Who.ADMIN),
     Row("POST /store/verify", Who.ADMIN, {}),

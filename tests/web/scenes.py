@@ -11,10 +11,12 @@ from sqlmodel import Session
 
 from modelyard.database.session import transaction
 from modelyard.registry.access import Actor
+from modelyard.registry.candidates import Selection
 from modelyard.registry.comments import create_comment
 from modelyard.registry.groups import create_group
-from modelyard.registry.model_versions import create_model_version
+from modelyard.registry.model_versions import create_model_version, delete_model_version
 from modelyard.registry.permissions import WantedLevel, update_permissions
+from modelyard.registry.plans import ask_for_plan
 from modelyard.registry.principals import require_account
 from modelyard.registry.registered_models import create_registered_model, delete_registered_model
 from modelyard.registry.registration import NewVersion, origin_of
@@ -23,6 +25,7 @@ from modelyard.registry.transition_requests import create_transition_request
 from modelyard.registry.transitions import transition_model_version_stage
 from modelyard.registry.users import create_service_principal, create_user
 from modelyard.rules.permissions import Level
+from modelyard.rules.plans import PlanAction, Rule
 from modelyard.rules.principals import PrincipalKind
 from modelyard.rules.stages import Stage
 from modelyard.rules.tokens import UNLIMITED
@@ -95,6 +98,9 @@ class Theatre:
             "job": lambda scene: self._job(scene, "job", status="QUEUED"),
             "failed_job": lambda scene: self._job(scene, "job", status="FAILED"),
             "trashed": lambda scene: self._do(self._delete, scene),
+            "trashed_version": lambda scene: self._do(self._delete_version, scene),
+            "plan": lambda scene: self._do(self._plan, scene, BYSTANDER),
+            "own_plan": lambda scene: self._do(self._plan, scene, scene["caller"]),
             "person": lambda scene: self._do(self._person, scene),
             "group": lambda scene: self._do(self._group, scene),
             "program": lambda scene: self._do(self._program, scene),
@@ -126,6 +132,21 @@ class Theatre:
     def _delete(self, session: Session, scene: dict[str, str]) -> dict[str, str]:
         delete_registered_model(session, CONSOLE, scene["m"], lifecycle=self.yard.runtime.lifecycle)
         return {"trashed": scene["id"]}
+
+    def _delete_version(self, session: Session, scene: dict[str, str]) -> dict[str, str]:
+        lifecycle = self.yard.runtime.lifecycle
+        wish = NewVersion(name=scene["m"], source="models:/seed/1")
+        origin = origin_of(wish, mode=RegistrationMode.COPY, vet=lambda source: None)
+        second = create_model_version(session, CONSOLE, wish, origin, lifecycle=lifecycle)
+        delete_model_version(session, CONSOLE, scene["m"], second.version, lifecycle=lifecycle)
+        return {}
+
+    def _plan(self, session: Session, scene: dict[str, str], who: str) -> dict[str, str]:
+        # Whoever held the model then and holds less of it now.
+        actor, selection = Actor(who, is_admin=True), Selection(filter=f"name = '{scene['m']}'")
+        queue = self.yard.runtime.lifecycle.queue
+        plan = ask_for_plan(session, actor, Rule(PlanAction.ARCHIVE), selection, then_execute=False, queue=queue)
+        return {"plan": plan.public_id, "digest": plan.digest or ""}
 
     def _person(self, session: Session, scene: dict[str, str]) -> dict[str, str]:
         return {"person": str(create_user(session, CONSOLE, f"person-{scene['m']}").id)}

@@ -620,7 +620,8 @@ class Plan(Table, table=True):
     freed_bytes: int | None = _time()
     kept: int = 0
     left_out: int = 0
-    # What the token of whoever made it took away; None for nothing.
+    # By which token, and what that took away: of whoever made it, then of whoever had it executed. None for nothing.
+    token_id: str | None = Field(default=None, max_length=16)
     limits: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
     # Row id of a model and number of a version: all up to here has been looked at.
     looked_at: list[int] | None = Field(default=None, sa_type=JSON(none_as_null=True))

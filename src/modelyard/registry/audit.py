@@ -1,5 +1,6 @@
 """The audit log: who changed what, written in the transaction of the change itself."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -10,6 +11,7 @@ from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
 from modelyard.jobs.guards import Claim, models, versions
 from modelyard.registry.access import Actor
 from modelyard.rules.audit import Action
+from modelyard.rules.stages import Stage
 
 _INSERT = insert(metadata.tables["audit_log"])
 
@@ -41,6 +43,27 @@ def record(
     }
     # Every change writes one, and nobody reads it in the same transaction: an object would cost several times as much.
     session.connection().execute(_INSERT, row)
+
+
+def record_archived(session: Session, actor: Actor, archived: Iterable[tuple[int, str, int, str]]) -> None:
+    """Write down that versions were archived: row id and name of the model, number and stage of each before."""
+    rows = [
+        {
+            "actor": actor.name,
+            "token_id": actor.via.token_id,
+            "address": actor.via.address,
+            "request_id": actor.via.request_id,
+            "action": Action.TRANSITION,
+            "model_id": model_id,
+            "model_name": model_name,
+            "version": number,
+            "principal": None,
+            "before": {"stage": stage},
+            "after": {"stage": Stage.ARCHIVED},
+        }
+        for model_id, model_name, number, stage in archived
+    ]
+    session.connection().execute(_INSERT, rows)
 
 
 def record_job(

@@ -30,6 +30,7 @@ from modelyard.registry.plan_rights import has_open_request, permitted
 from modelyard.registry.searches import TAGGED_VERSIONS, VERSION_COLUMNS
 from modelyard.registry.shown import READY, aliases, model_tags, models, version_tags, versions
 from modelyard.rules.filters import BULK_VERSIONS, parse_filter
+from modelyard.rules.names import no_such_model
 from modelyard.rules.plans import PIN_TAG, PINNED, Facts, PlanAction, Rule
 from modelyard.rules.policies import Conditions, matches
 from modelyard.rules.prompts import PROMPT_TAG, with_prompt_rule
@@ -220,21 +221,27 @@ def listed_ids(session: Session, actor: Actor, wanted: Sequence[tuple[str, int]]
 
     Raises NotFound for one that is not there, PermissionDenied for one that `actor` may not see.
     """
-    statement = (
-        select(models.c.name, versions.c.version, versions.c.id, access.visible(actor))
-        .select_from(_READ)
-        .where(
-            tuple_(models.c.name, versions.c.version).in_(list(wanted)),
-            models.c.deleted_at_ms.is_(None),
-            true() if trashed else versions.c.deleted_at_ms.is_(None),
-        )
+    names = {name for name, _ in wanted}
+    living = select(models.c.name, access.visible(actor)).where(
+        models.c.name.in_(names), models.c.deleted_at_ms.is_(None)
     )
-    found = {(row[0], row[1]): (row[2], bool(row[3])) for row in session.execute(statement)}
+    seen = {name: bool(visible) for name, visible in session.execute(living)}
+    # Whether a model that is hidden has such a version is told to nobody.
+    for name in sorted(names):
+        if name not in seen:
+            raise no_such_model(name)
+        access.require_visible(actor, name, seen=seen[name])
+    there = select(models.c.name, versions.c.version, versions.c.id).select_from(_READ)
+    there = there.where(
+        tuple_(models.c.name, versions.c.version).in_(list(wanted)),
+        models.c.deleted_at_ms.is_(None),
+        true() if trashed else versions.c.deleted_at_ms.is_(None),
+    )
+    found = {(name, number): row_id for name, number, row_id in session.execute(there)}
     for name, number in wanted:
         if (name, number) not in found:
             raise no_such_version(name, number)
-        access.require_visible(actor, name, seen=found[name, number][1])
-    return [found[each][0] for each in dict.fromkeys(wanted)]
+    return [found[each] for each in dict.fromkeys(wanted)]
 
 
 _READ = versions.join(models, models.c.id == versions.c.model_id)

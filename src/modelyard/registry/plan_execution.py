@@ -17,18 +17,21 @@ from modelyard.database.session import current_ms
 from modelyard.database.tables import Plan, metadata
 from modelyard.errors import ModelyardError
 from modelyard.jobs.lifecycle import Lifecycle
-from modelyard.registry import care, model_versions, tags, trash
+from modelyard.registry import audit, care, model_versions, tags, trash
 from modelyard.registry.access import Actor
 from modelyard.registry.candidates import Candidate, as_they_are, newest_from
+from modelyard.registry.events import told
 from modelyard.registry.shown import READY, models, versions
 from modelyard.rules.activities import ActivityType
+from modelyard.rules.events import RegistryEvent
 from modelyard.rules.jobs import clip_message
-from modelyard.rules.plans import WORDS, Outcome, PlanAction, PlanStatus, Reason, Rule, why_not
+from modelyard.rules.plans import WORDS, KeepReason, Outcome, PlanAction, PlanStatus, Rule, why_not
 from modelyard.rules.stages import Stage
 
 plans = metadata.tables["plans"]
 items = metadata.tables["plan_items"]
 activities = metadata.tables["activities"]
+outbox = metadata.tables["outbox_events"]
 
 # Versions that are archived together; one statement moves them all.
 BATCH = 100
@@ -51,7 +54,7 @@ class Result:
 
     item: Item
     outcome: Outcome
-    reason: Reason | None = None
+    reason: KeepReason | None = None
     message: str = ""
 
 
@@ -74,7 +77,7 @@ class Execution:
         now = current_ms(session)
         found = as_they_are(session, self.actor, self.rule, [item.version_id for item in batch])
         newest = newest_from(session, self.rule, sorted({item.model_id for item in batch}))
-        left: dict[int, Reason] = {}
+        left: dict[int, KeepReason] = {}
         for item in batch:
             row = found.get(item.version_id)
             reason = why_not(self.rule, row.facts(newest) if row else None, now)
@@ -115,11 +118,12 @@ class Execution:
         return [
             Result(item, Outcome.DONE)
             if row.version_id in archived
-            else Result(item, Outcome.SKIPPED, Reason.OTHER_STAGE, WORDS[Reason.OTHER_STAGE])
+            else Result(item, Outcome.SKIPPED, KeepReason.OTHER_STAGE, WORDS[KeepReason.OTHER_STAGE])
             for item, row in chosen
         ]
 
     def _tell_archived(self, session: Session, rows: Sequence[Candidate], at_ms: int) -> None:
+        """Write each version's activity, event and line of the audit log, and let the pages of its model know."""
         session.execute(
             insert_or(session, activities).on_conflict_do_nothing(),
             [
@@ -138,6 +142,24 @@ class Execution:
                 }
                 for row in rows
             ],
+        )
+        session.execute(
+            insert_or(session, outbox).on_conflict_do_nothing(),
+            [
+                {
+                    "event": RegistryEvent.TRANSITIONED,
+                    "model_id": row.model_id,
+                    "version_id": row.version_id,
+                    "actor": self.actor.name,
+                    "payload": told(row.model_name, row.version, from_stage=row.stage, to_stage=Stage.ARCHIVED),
+                    "job_id": self.job_id,
+                    "created_at_ms": at_ms,
+                }
+                for row in rows
+            ],
+        )
+        audit.record_archived(
+            session, self.actor, [(row.model_id, row.model_name, row.version, row.stage) for row in rows]
         )
         changed = models.c.id.in_({row.model_id for row in rows})
         session.execute(
@@ -160,7 +182,7 @@ class Execution:
             with session.begin_nested():
                 message = _DOING[self.rule.action](self, session, row)
         except ModelyardError as error:
-            return Result(item, Outcome.FAILED, Reason.REFUSED, clip_message(error.message))
+            return Result(item, Outcome.FAILED, KeepReason.REFUSED, clip_message(error.message))
         return Result(item, Outcome.DONE, message=message)
 
     def _settle(self, session: Session, results: Sequence[Result]) -> None:
@@ -217,7 +239,7 @@ def finish(session: Session, plan_id: int) -> None:
     )
 
 
-def left_alone(session: Session, plan_id: int) -> Mapping[Reason, int]:
+def left_alone(session: Session, plan_id: int) -> Mapping[KeepReason, int]:
     """Return how many lines were left alone in the execution, by the reason."""
     rows = session.execute(
         select(items.c.outcome_reason, func.count())
@@ -225,7 +247,7 @@ def left_alone(session: Session, plan_id: int) -> Mapping[Reason, int]:
         .group_by(items.c.outcome_reason)
         .order_by(items.c.outcome_reason)
     )
-    return {Reason(reason): count for reason, count in rows}
+    return {KeepReason(reason): count for reason, count in rows}
 
 
 def _delete(execution: Execution, session: Session, row: Candidate) -> str:

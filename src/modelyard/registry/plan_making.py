@@ -16,8 +16,9 @@ from modelyard.database.session import current_ms
 from modelyard.database.tables import Plan, metadata
 from modelyard.registry.access import Actor
 from modelyard.registry.candidates import Candidate, Place, Selection, newest_from, page_of, scopes, selection_of
+from modelyard.registry.plan_rights import written_limits
 from modelyard.registry.usage import usage_of
-from modelyard.rules.plans import PlanAction, PlanStatus, Reason, Rule, digest_of, rule_of, why_not
+from modelyard.rules.plans import KeepReason, PlanAction, PlanStatus, Rule, digest_of, rule_of, why_not
 
 plans = metadata.tables["plans"]
 items = metadata.tables["plan_items"]
@@ -27,7 +28,7 @@ items = metadata.tables["plan_items"]
 class Looked:
     """A page of a plan in the making: the versions that were looked at, each with the reason to leave it alone."""
 
-    judged: Sequence[tuple[Candidate, Reason | None]]
+    judged: Sequence[tuple[Candidate, KeepReason | None]]
     until: Place
 
 
@@ -46,7 +47,7 @@ def look(session: Session, actor: Actor, plan: Plan, *, limit: int) -> Looked | 
 
 def write(session: Session, plan: Plan, looked: Looked) -> None:
     """Give each of these versions its line; those that the actor may not touch are only counted."""
-    shown = [(row, reason) for row, reason in looked.judged if reason is not Reason.FORBIDDEN]
+    shown = [(row, reason) for row, reason in looked.judged if reason is not KeepReason.FORBIDDEN]
     last = session.scalar(select(func.max(items.c.position)).where(items.c.plan_id == plan.id)) or 0
     lines = [_line(plan, position, row, reason) for position, (row, reason) in enumerate(shown, start=last + 1)]
     if lines:
@@ -124,6 +125,8 @@ def new_plan(
         rule=rule.as_json(),
         selection=selection.as_json(),
         then_execute=then_execute,
+        token_id=actor.via.token_id,
+        limits=written_limits(actor.limits),
         created_by=actor.name,
         **columns,
     )
@@ -136,7 +139,7 @@ def _place(plan: Plan) -> Place | None:
     return (plan.looked_at[0], plan.looked_at[1]) if plan.looked_at else None
 
 
-def _line(plan: Plan, position: int, row: Candidate, reason: Reason | None) -> dict[str, Any]:
+def _line(plan: Plan, position: int, row: Candidate, reason: KeepReason | None) -> dict[str, Any]:
     return {
         "plan_id": plan.id,
         "position": position,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, true, update
+from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, select
 
 from modelyard.database.clock import now_ms
@@ -11,10 +11,12 @@ from modelyard.database.session import current_ms
 from modelyard.database.tables import Plan, PlanItem, metadata
 from modelyard.errors import InvalidState, NotFound, PermissionDenied
 from modelyard.jobs.queue import JobQueue
-from modelyard.registry import plan_making
+from modelyard.registry import access, audit, plan_making
 from modelyard.registry.access import Actor
 from modelyard.registry.candidates import Selection
 from modelyard.registry.pages import Page
+from modelyard.registry.plan_rights import written_limits
+from modelyard.rules.audit import Action
 from modelyard.rules.jobs import JobKind
 from modelyard.rules.plans import (
     LIFE_MS,
@@ -26,6 +28,7 @@ from modelyard.rules.plans import (
     check_executable,
     shown_status,
 )
+from modelyard.rules.tokens import Scope
 
 _plans = metadata.tables["plans"]
 
@@ -40,8 +43,10 @@ def ask_for_plan(
 ) -> Plan:
     """Make a plan of what `rule` does to what is selected: at once for few versions, else by a job.
 
-    With `then_execute` it is executed as soon as it is made. Raises InvalidValue for a filter that cannot be read.
+    With `then_execute` it is executed as soon as it is made. Raises PermissionDenied for a token that only reads,
+    InvalidValue for a filter that cannot be read.
     """
+    access.require_scope(actor, Scope.WRITE, "planning what is done to versions")
     plan = plan_making.new_plan(session, actor, rule, selection, then_execute=then_execute)
     looked = plan_making.look(session, actor, plan, limit=PLANNED_AT_ONCE + 1)
     if looked is not None and len(looked.judged) > PLANNED_AT_ONCE:
@@ -69,6 +74,7 @@ def execute(session: Session, actor: Actor, public_id: str, digest: str, *, queu
 
     Raises NotFound, PermissionDenied, InvalidState unless it is READY, not expired, and `digest` is its own.
     """
+    access.require_scope(actor, Scope.WRITE, "executing a plan")
     plan = find_plan(session, actor, public_id, lock=True)
     status = shown_status(plan.status, expires_at_ms=plan.expires_at_ms, now_ms=current_ms(session))
     check_executable(status, digest=plan.digest, given=digest)
@@ -84,14 +90,22 @@ def _enqueue_execution(session: Session, actor: Actor, plan: Plan, queue: JobQue
         subject=plan_subject(plan.public_id),
         dedupe_key=f"execute:{plan.public_id}",
     )
-    if not begin_execution(session, plan.id, by=actor.name, job_id=job.id):
+    if not begin_execution(session, plan.id, by=actor.name, job_id=job.id, limits=written_limits(actor.limits)):
         raise InvalidState("This plan was executed, cancelled or has expired in this moment. Read it again.")
+    audit.record(
+        session,
+        actor,
+        Action.EXECUTE_PLAN,
+        after={"plan": plan.public_id, "action": plan.action, "versions": plan.versions, "digest": plan.digest},
+    )
     session.refresh(plan)
     return plan
 
 
-def begin_execution(session: Session, plan_id: int, *, by: str, job_id: int) -> bool:
-    """Let a job execute a READY plan; False when it is not READY any more, or has expired."""
+def begin_execution(
+    session: Session, plan_id: int, *, by: str, job_id: int, limits: dict[str, Any] | None = None
+) -> bool:
+    """Let a job execute a READY plan in somebody's name; False when it is not READY any more, or has expired."""
     begun = session.execute(
         update(_plans)
         .where(_plans.c.id == plan_id, _plans.c.status == PlanStatus.READY, _plans.c.expires_at_ms > now_ms())
@@ -101,19 +115,25 @@ def begin_execution(session: Session, plan_id: int, *, by: str, job_id: int) -> 
             executed_by=by,
             executed_at_ms=now_ms(),
             execute_job_id=job_id,
+            limits=limits,
         )
     )
     return bool(begun.rowcount == 1)  # type: ignore[attr-defined]
 
 
 def find_plan(session: Session, actor: Actor, public_id: str, *, lock: bool = False) -> Plan:
-    """Return a plan to whoever made it or to an administrator. Raises NotFound, PermissionDenied."""
+    """Return a plan to whoever made it or to an administrator; to a token for some models only what it has made.
+
+    Raises NotFound, PermissionDenied.
+    """
     statement = select(Plan).where(col(Plan.public_id) == public_id)
     plan = session.exec(statement.with_for_update() if lock else statement).one_or_none()
     if plan is None:
         raise NotFound("There is no plan with this id; plans that are old are removed.")
     if not actor.is_admin and plan.created_by != actor.name:
         raise PermissionDenied(f"This plan is {plan.created_by}'s; only an administrator sees those of others.")
+    if actor.limits.models is not None and plan.token_id != actor.via.token_id:
+        raise PermissionDenied("This token is limited to some models, and sees only the plans that it has made.")
     return plan
 
 
@@ -136,7 +156,10 @@ def list_plans(
         (col(Plan.created_by), wanted.created_by),
     ]
     conditions: list[ColumnElement[bool]] = [column == value for column, value in values if value is not None]
-    conditions.append(true() if actor.is_admin else col(Plan.created_by) == actor.name)
+    if not actor.is_admin:
+        conditions.append(col(Plan.created_by) == actor.name)
+    if actor.limits.models is not None:
+        conditions.append(col(Plan.token_id) == actor.via.token_id)
     if before_id is not None:
         conditions.append(col(Plan.id) < before_id)
     rows = list(session.exec(select(Plan).where(*conditions).order_by(col(Plan.id).desc()).limit(limit + 1)))

@@ -5,6 +5,7 @@ the policy's mode and caps allow that. Two policies stand ready, switched off.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -14,10 +15,11 @@ from modelyard.database.tables import Plan, Policy, Schedule, public_id
 from modelyard.errors import AlreadyExists, InvalidValue, NotFound
 from modelyard.jobs.queue import Enqueued, JobQueue
 from modelyard.jobs.schedules import subject_of
-from modelyard.registry import access
+from modelyard.registry import access, audit
 from modelyard.registry.access import Actor
 from modelyard.registry.candidates import Selection
 from modelyard.registry.schedules import CREATED_BY, ScheduleChange, change_schedule
+from modelyard.rules.audit import Action
 from modelyard.rules.jobs import JobKind
 from modelyard.rules.plans import PlanAction
 from modelyard.rules.policies import (
@@ -32,7 +34,7 @@ from modelyard.rules.schedules import Rule as Times
 from modelyard.rules.schedules import RuleKind
 from modelyard.rules.sources import shown
 
-_DOING = "change policies"
+_DOING = "changing policies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +120,13 @@ def create_policy(session: Session, actor: Actor, wish: NewPolicy) -> FoundPolic
             policy, schedule = _enter(session, wish, by=actor.name)
     except IntegrityError as error:
         raise AlreadyExists(f"There is a policy {wish.name!r} already. Give this one a name of its own.") from error
+    audit.record(session, actor, Action.CREATE_POLICY, after=_told(policy, schedule))
     return FoundPolicy(policy, schedule, None)
 
 
 def list_policies(session: Session, actor: Actor) -> list[FoundPolicy]:
     """Return every policy, by name. Raises PermissionDenied: a policy may name models."""
-    access.require_admin(actor, "see policies")
+    access.require_admin(actor, "seeing policies")
     rows = session.exec(
         select(Policy, Schedule).join(Schedule, col(Schedule.id) == col(Policy.schedule_id)).order_by(col(Policy.name))
     )
@@ -132,7 +135,7 @@ def list_policies(session: Session, actor: Actor) -> list[FoundPolicy]:
 
 def find_policy(session: Session, actor: Actor, name: str, *, lock: bool = False) -> FoundPolicy:
     """Return the policy called `name`, its row locked if so asked. Raises NotFound, PermissionDenied."""
-    access.require_admin(actor, "see policies")
+    access.require_admin(actor, "seeing policies")
     statement = select(Policy).where(col(Policy.name) == name)
     policy = session.exec(statement.with_for_update() if lock else statement).one_or_none()
     if policy is None:
@@ -158,6 +161,7 @@ def change_policy(session: Session, actor: Actor, name: str, change: PolicyChang
         raise InvalidValue("Nothing to change; give a condition, a cap, mode, cron, time_zone or enabled: false.")
     found = find_policy(session, actor, name, lock=True)
     policy = found.policy
+    before = _told(policy, found.schedule)
     if change.conditions is not None:
         check_conditions(change.conditions, everything=change.everything)
         policy.conditions = change.conditions.as_json()
@@ -170,7 +174,9 @@ def change_policy(session: Session, actor: Actor, name: str, change: PolicyChang
     session.flush()
     if change.schedule is not None:
         change_schedule(session, actor, found.schedule.name, change.schedule)
-    return _with_schedule(session, policy)
+    changed = _with_schedule(session, policy)
+    audit.record(session, actor, Action.CHANGE_POLICY, before=before, after=_told(policy, changed.schedule))
+    return changed
 
 
 def run_policy(session: Session, actor: Actor, name: str, *, propose: bool, queue: JobQueue) -> Enqueued:
@@ -178,8 +184,9 @@ def run_policy(session: Session, actor: Actor, name: str, *, propose: bool, queu
 
     Raises NotFound, PermissionDenied.
     """
-    access.require_admin(actor, "run policies")
+    access.require_admin(actor, "running policies")
     found = find_policy(session, actor, name)
+    audit.record(session, actor, Action.RUN_POLICY, after={"policy": name, "propose": propose})
     return queue.enqueue(
         session,
         JobKind.RUN_POLICY,
@@ -228,6 +235,13 @@ def _enter(session: Session, wish: NewPolicy, *, by: str) -> tuple[Policy, Sched
     session.add(policy)
     session.flush()
     return policy, schedule
+
+
+def _told(policy: Policy, schedule: Schedule) -> dict[str, Any]:
+    """Return what the audit log holds of a policy."""
+    caps = {"max_percent": policy.max_percent, "max_versions": policy.max_versions}
+    about = {"policy": policy.name, "action": policy.action, "mode": policy.mode, "enabled": schedule.enabled}
+    return about | caps | policy.conditions
 
 
 def _with_schedule(session: Session, policy: Policy) -> FoundPolicy:

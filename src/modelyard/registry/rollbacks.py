@@ -7,26 +7,31 @@ stepped aside for it. A roll back is such a change itself, and is undone by the 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlmodel import Session, col
 
 from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
 from modelyard.errors import InvalidState
-from modelyard.registry import access
+from modelyard.registry import access, activities, audit
 from modelyard.registry.access import Actor
 from modelyard.registry.integrity import damaged_blobs
+from modelyard.registry.open_requests import close_requests, note_answer
 from modelyard.registry.registered_models import find_registered_model, note_change
+from modelyard.registry.transitions import announce_move
 from modelyard.rules.activities import ActivityType
+from modelyard.rules.audit import Action
 from modelyard.rules.jobs import JobKind
+from modelyard.rules.permissions import Ability
 from modelyard.rules.stages import Stage
-from modelyard.rules.texts import check_description
+from modelyard.rules.texts import check_comment
+from modelyard.rules.transition_requests import RequestStatus
 from modelyard.rules.versions import damaged_message
 
 _activities = metadata.tables["activities"]
 _jobs = metadata.tables["jobs"]
 _versions_table = metadata.tables["model_versions"]
-_MOVED_BY_HAND = (ActivityType.APPLIED_TRANSITION,)
+_MOVED_BY_HAND = (ActivityType.APPLIED_TRANSITION, ActivityType.APPROVED_REQUEST)
 _TOGETHER = 500
 
 
@@ -58,8 +63,9 @@ def roll_back(session: Session, actor: Actor, name: str, *, dry_run: bool, comme
 
     Raises NotFound, PermissionDenied, InvalidState when there is nothing to undo.
     """
-    check_description(comment)
+    check_comment(comment)
     model = find_registered_model(session, name, lock=not dry_run)
+    access.require(session, actor, model, Ability.VIEW)
     found, rows = _rollback(session, model)
     for from_stage, to_stage in sorted({(move.from_stage, move.to_stage) for move in found.moves}):
         access.require_transition(session, actor, model, from_stage=from_stage, to_stage=to_stage)
@@ -182,30 +188,32 @@ def _do(
 ) -> None:
     # Later than what it undoes, or the next roll back would take both for one change.
     now = max(current_ms(session), found.undone_at_ms + 1)
-    for to_stage in sorted({move.to_stage for move in found.moves}):
-        moved = [rows[move.version].id for move in found.moves if move.to_stage is to_stage]
-        session.execute(
-            update(ModelVersion)
-            .where(col(ModelVersion.id).in_(moved))
-            .values(stage=to_stage, stage_changed_at_ms=now, updated_at_ms=now)
-            .execution_options(synchronize_session=False)
+    for move in found.moves:
+        moving = rows[move.version]
+        moving.stage, moving.stage_changed_at_ms, moving.updated_at_ms = move.to_stage, now, now
+        granted = close_requests(session, [moving.id], move.to_stage, RequestStatus.APPROVED)
+        step_id = activities.record_step(
+            session,
+            actor,
+            ActivityType.APPLIED_TRANSITION,
+            model,
+            moving,
+            from_stage=move.from_stage,
+            to_stage=move.to_stage,
+            comment=comment,
+            detail="Rolled back to the Production set before.",
+            at_ms=now,
         )
-    lines = [
-        {
-            "model_id": model.id,
-            "version_id": rows[move.version].id,
-            "activity_type": ActivityType.APPLIED_TRANSITION,
-            "actor": actor.name,
-            "created_at_ms": now,
-            "updated_at_ms": now,
-            "from_stage": move.from_stage,
-            "to_stage": move.to_stage,
-            "comment": comment,
-            "system_comment": "Rolled back to the Production set before.",
-            "job_id": None,
-        }
-        for move in found.moves
-    ]
-    session.connection().execute(insert(_activities), lines)
+        note_answer(session, granted, step_id)
+        announce_move(session, actor, model, moving, from_stage=move.from_stage)
+        audit.record(
+            session,
+            actor,
+            Action.TRANSITION,
+            model=model,
+            version=moving,
+            before={"stage": move.from_stage},
+            after={"stage": move.to_stage, "comment": comment, "rolled_back": True},
+        )
     note_change(model, at_ms=now)
     session.flush()

@@ -60,7 +60,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-class Reason(StrEnum):
+class KeepReason(StrEnum):
     """Why a version is left alone."""
 
     GONE = "gone"
@@ -86,28 +86,28 @@ class Reason(StrEnum):
     REFUSED = "refused"
 
 
-WORDS: Mapping[Reason, str] = {
-    Reason.GONE: "It was purged.",
-    Reason.DELETED: "It was deleted.",
-    Reason.NOT_IN_TRASH: "It is not in the trash.",
-    Reason.MODEL_IN_TRASH: "Its model is in the trash; restore that first.",
-    Reason.PURGING: "It is being purged.",
-    Reason.FORBIDDEN: "Whoever executes the plan may not do this with its model.",
-    Reason.IN_USE: "It is in Staging or Production.",
-    Reason.ARCHIVED: "It is archived already.",
-    Reason.OTHER_STAGE: "It is in another stage than the plan is about.",
-    Reason.NOT_READY: "It is not READY.",
-    Reason.PENDING: "It is being registered.",
-    Reason.PINNED: f"It or its model is pinned by the tag {PIN_TAG}.",
-    Reason.ALIASED: "An alias points to it.",
-    Reason.REQUESTED: "A transition request for it is open.",
-    Reason.NEWEST: "It is among the newest that are kept.",
-    Reason.TOO_YOUNG: "It was registered too lately.",
-    Reason.MOVED_LATELY: "It entered its stage too lately.",
-    Reason.DOWNLOADED_LATELY: "It was downloaded too lately.",
-    Reason.WITHOUT_FILES: "It has no stored files.",
-    Reason.TAGGED: "It bears this tag with this value already.",
-    Reason.REFUSED: "The registry refused it.",
+WORDS: Mapping[KeepReason, str] = {
+    KeepReason.GONE: "It was purged.",
+    KeepReason.DELETED: "It was deleted.",
+    KeepReason.NOT_IN_TRASH: "It is not in the trash.",
+    KeepReason.MODEL_IN_TRASH: "Its model is in the trash; restore that first.",
+    KeepReason.PURGING: "It is being purged.",
+    KeepReason.FORBIDDEN: "Whoever executes the plan may not do this with its model.",
+    KeepReason.IN_USE: "It is in Staging or Production.",
+    KeepReason.ARCHIVED: "It is archived already.",
+    KeepReason.OTHER_STAGE: "It is in another stage than the plan is about.",
+    KeepReason.NOT_READY: "It is not READY.",
+    KeepReason.PENDING: "It is being registered.",
+    KeepReason.PINNED: f"It or its model is pinned by the tag {PIN_TAG}.",
+    KeepReason.ALIASED: "An alias points to it.",
+    KeepReason.REQUESTED: "A transition request for it is open.",
+    KeepReason.NEWEST: "It is among the newest that are kept.",
+    KeepReason.TOO_YOUNG: "It was registered too lately.",
+    KeepReason.MOVED_LATELY: "It entered its stage too lately.",
+    KeepReason.DOWNLOADED_LATELY: "It was downloaded too lately.",
+    KeepReason.WITHOUT_FILES: "It has no stored files.",
+    KeepReason.TAGGED: "It bears this tag with this value already.",
+    KeepReason.REFUSED: "The registry refused it.",
 }
 
 
@@ -169,64 +169,64 @@ class Facts:
     permitted: bool = True
 
 
-def why_not(rule: Rule, facts: Facts | None, now_ms: int) -> Reason | None:
+def why_not(rule: Rule, facts: Facts | None, now_ms: int) -> KeepReason | None:
     """Return why a plan leaves a version alone, None when it does not. `facts` is None for one that is gone."""
     if facts is None:
-        return Reason.GONE
+        return KeepReason.GONE
     if rule.action is PlanAction.RESTORE:
         return _why_not_restored(facts)
     if facts.deleted or facts.model_deleted:
-        return Reason.DELETED
+        return KeepReason.DELETED
     if not facts.permitted:
-        return Reason.FORBIDDEN
+        return KeepReason.FORBIDDEN
     if rule.stage is not None and facts.stage is not rule.stage:
-        return Reason.IN_USE if facts.stage in IN_USE else Reason.OTHER_STAGE
+        return KeepReason.IN_USE if facts.stage in IN_USE else KeepReason.OTHER_STAGE
     match rule.action:
         case PlanAction.ARCHIVE | PlanAction.DELETE:
             return _why_protected(rule, facts) or _why_too_early(rule, facts, now_ms)
         case PlanAction.VERIFY:
-            return None if facts.stored else Reason.WITHOUT_FILES
+            return None if facts.stored else KeepReason.WITHOUT_FILES
         case PlanAction.TAG:
-            return Reason.TAGGED if facts.tagged else None
+            return KeepReason.TAGGED if facts.tagged else None
 
 
-def _why_not_restored(facts: Facts) -> Reason | None:
+def _why_not_restored(facts: Facts) -> KeepReason | None:
     if facts.model_deleted:
-        return Reason.MODEL_IN_TRASH
+        return KeepReason.MODEL_IN_TRASH
     if not facts.deleted:
-        return Reason.NOT_IN_TRASH
+        return KeepReason.NOT_IN_TRASH
     if not facts.permitted:
-        return Reason.FORBIDDEN
-    return Reason.PURGING if facts.purging else None
+        return KeepReason.FORBIDDEN
+    return KeepReason.PURGING if facts.purging else None
 
 
-def _why_protected(rule: Rule, facts: Facts) -> Reason | None:
+def _why_protected(rule: Rule, facts: Facts) -> KeepReason | None:
     """Return what protects a version from being archived or deleted, whatever the rule says."""
     if facts.stage in IN_USE:
-        return Reason.IN_USE
+        return KeepReason.IN_USE
     if facts.pinned:
-        return Reason.PINNED
+        return KeepReason.PINNED
     if facts.aliased:
-        return Reason.ALIASED
+        return KeepReason.ALIASED
     if facts.requested:
-        return Reason.REQUESTED
+        return KeepReason.REQUESTED
     if rule.action is PlanAction.DELETE:
-        return Reason.PENDING if facts.status is VersionStatus.PENDING else None
+        return KeepReason.PENDING if facts.status is VersionStatus.PENDING else None
     if facts.stage is Stage.ARCHIVED:
-        return Reason.ARCHIVED
-    return None if facts.status is VersionStatus.READY else Reason.NOT_READY
+        return KeepReason.ARCHIVED
+    return None if facts.status is VersionStatus.READY else KeepReason.NOT_READY
 
 
-def _why_too_early(rule: Rule, facts: Facts, now_ms: int) -> Reason | None:
+def _why_too_early(rule: Rule, facts: Facts, now_ms: int) -> KeepReason | None:
     if facts.newest:
-        return Reason.NEWEST
+        return KeepReason.NEWEST
     if facts.created_at_ms > now_ms - rule.registered_days * DAY_MS:
-        return Reason.TOO_YOUNG
+        return KeepReason.TOO_YOUNG
     if facts.stage_changed_at_ms > now_ms - rule.moved_days * DAY_MS:
-        return Reason.MOVED_LATELY
+        return KeepReason.MOVED_LATELY
     # What nobody ever downloaded has waited since its registration.
     if (facts.last_downloaded_at_ms or facts.created_at_ms) > now_ms - rule.downloaded_days * DAY_MS:
-        return Reason.DOWNLOADED_LATELY if facts.last_downloaded_at_ms else Reason.TOO_YOUNG
+        return KeepReason.DOWNLOADED_LATELY if facts.last_downloaded_at_ms else KeepReason.TOO_YOUNG
     return None
 
 

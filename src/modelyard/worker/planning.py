@@ -13,12 +13,14 @@ from modelyard.database.session import repeat_conflicts, transaction
 from modelyard.database.tables import Plan
 from modelyard.jobs.guards import Claim, hold
 from modelyard.registry import plan_execution, plan_making
+from modelyard.registry.access import Actor
 from modelyard.registry.job_effects import Report
 from modelyard.registry.plan_execution import BATCH, Execution, Item
 from modelyard.registry.plan_making import Seal
-from modelyard.registry.plan_rights import actor_named
+from modelyard.registry.plan_rights import acting, acting_for_policy
 from modelyard.registry.plans import begin_execution
 from modelyard.rules.counts import counted, listed
+from modelyard.rules.jobs import JobKind
 from modelyard.rules.plans import LIFE_MS, PlanStatus, rule_of
 from modelyard.storage import sizes
 from modelyard.worker.context import Context, Pulse
@@ -70,8 +72,7 @@ class PlanWork:
     def make(self, *, life_ms: int, living: int | None = None, say: Callable[[Seal], str] = nothing_to_say) -> None:
         """Look at everything that is selected, and seal the plan with what `say` says of it."""
         while self.plan.status == PlanStatus.PLANNING:
-            actor = looked_up(self.context, partial(actor_named, name=self.plan.created_by))
-            look = partial(plan_making.look, actor=actor, plan=self.plan, limit=_PAGE)
+            look = partial(plan_making.look, actor=self._actor(), plan=self.plan, limit=_PAGE)
             looked = looked_up(self.context, look)
             if looked is not None:
                 self._do(partial(plan_making.write, plan=self.plan, looked=looked))
@@ -85,7 +86,8 @@ class PlanWork:
     def begin(self, *, by: str) -> None:
         """Begin to execute a plan that this very job has made."""
         if self.plan.status == PlanStatus.READY:
-            self._do(partial(begin_execution, plan_id=self.plan.id, by=by, job_id=self.claim.job_id))
+            begin = partial(begin_execution, by=by, job_id=self.claim.job_id, limits=self.plan.limits)
+            self._do(partial(begin, plan_id=self.plan.id))
 
     def execute(self) -> Report:
         """Do what the plan says to each version that waits, batch by batch."""
@@ -113,16 +115,22 @@ class PlanWork:
 
     def _execution(self) -> Execution:
         plan = self.plan
-        # Asked for by somebody else than whoever made the plan, it is done with that one's rights.
-        actor = looked_up(self.context, partial(actor_named, name=plan.executed_by or plan.created_by))
         return Execution(
             plan_id=plan.id,
             rule=rule_of(plan.rule),
-            actor=actor,
+            actor=self._actor(),
             job_id=self.claim.job_id,
             cause=plan_execution.cause_of(plan),
             lifecycle=self.context.lifecycle,
         )
+
+    def _actor(self) -> Actor:
+        """Return in whose name this is done: whoever had it executed, else whoever had it made."""
+        if self.claim.kind == JobKind.RUN_POLICY:
+            return acting_for_policy(self.claim.requested_by, job_id=self.claim.job_id)
+        name, limits = self.plan.executed_by or self.plan.created_by, self.plan.limits
+        who = partial(acting, name=name, limits=limits, job_id=self.claim.job_id)
+        return looked_up(self.context, who)
 
     def _execute_batch(self, execution: Execution, batch: list[Item]) -> None:
         with transaction(self.context.engine) as session:

@@ -12,7 +12,7 @@ from modelyard.jobs.guards import Claim
 from modelyard.registry import candidates, plan_making
 from modelyard.registry.job_effects import Report
 from modelyard.registry.plan_making import Seal
-from modelyard.registry.plan_rights import policy_actor
+from modelyard.registry.plan_rights import acting_for_policy
 from modelyard.registry.policies import selection_of_policy
 from modelyard.rules.plans import PROPOSAL_LIFE_MS, PlanAction
 from modelyard.rules.policies import Caps, Conditions, Mode, beyond_caps, policy_rule
@@ -47,7 +47,7 @@ def _plan_of_run(session: Session, policy: Policy, claim: Claim) -> Plan:
     found = session.exec(select(Plan).where(col(Plan.plan_job_id) == claim.job_id)).one_or_none()
     return found or plan_making.new_plan(
         session,
-        policy_actor(claim.requested_by),
+        acting_for_policy(claim.requested_by, job_id=claim.job_id),
         policy_rule(PlanAction(policy.action), Conditions(**policy.conditions)),
         selection_of_policy(policy),
         policy_id=policy.id,

@@ -52,7 +52,7 @@ EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/store/damaged"): ("/store/damaged", ""),
     ("POST", "/store/verify"): ("/store/verify", ""),
     ("POST", "/store/collect"): ("/store/collect", ""),
-    ("POST", "/models/<name>/rollback"): ("/models/n/rollback", "/models/x/rollback"),
+    ("POST", "/models/<name>/rollback"): ("/models/r/rollback", "/models/x/rollback"),
     ("POST", "/bulk/archive"): ("/bulk/archive", ""),
     ("POST", "/bulk/delete"): ("/bulk/delete", ""),
     ("POST", "/bulk/restore"): ("/bulk/restore", ""),
@@ -171,7 +171,7 @@ def test_every_answer_is_what_was_described(yard: Yard, route: tuple[str, str]) 
     token_id = public_id_of(yard.person("ann", "team"))
     set_up_plan(yard)
     if "rollback" in route[1]:
-        yard.call("POST", "model-versions/transition-stage", {"name": "n", "version": "1", "stage": "Production"})
+        yard.ready("r", source=yard.model_folder("r", weights=b"r"), stage="Production")
     method, _ = route
     right, wrong = (path.format(token_id=token_id) for path in EXAMPLES[route])
 

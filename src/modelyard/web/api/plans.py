@@ -12,7 +12,7 @@ from modelyard.database.session import current_ms, reading, transaction
 from modelyard.database.tables import Plan, PlanItem
 from modelyard.registry import plans as registry
 from modelyard.registry.plans import ItemFilter, PlanFilter
-from modelyard.rules.plans import WORDS, Outcome, PlanAction, PlanStatus, Reason, shown_status
+from modelyard.rules.plans import WORDS, KeepReason, Outcome, PlanAction, PlanStatus, shown_status
 from modelyard.web.api.arguments import WRITTEN, Flag, Required, StrictArguments, Text
 from modelyard.web.api.paging import question_of
 from modelyard.web.identity import current_actor
@@ -104,9 +104,9 @@ class PlannedVersion(TypedDict):
     version: int
     size_bytes: int
     action: Annotated[str, Field(description="What the plan does to it; `keep` for nothing.")]
-    reason: Annotated[Reason | None, Field(description="Why it is kept.")]
+    reason: Annotated[KeepReason | None, Field(description="Why it is kept.")]
     outcome: Annotated[Outcome | None, Field(description="What came of it when the plan was executed.")]
-    outcome_reason: Annotated[Reason | None, Field(description="Why it was skipped or failed.")]
+    outcome_reason: Annotated[KeepReason | None, Field(description="Why it was skipped or failed.")]
     message: Annotated[str, Field(description="The reason in words.")]
 
 
@@ -188,7 +188,7 @@ def plan_answer(session: Session, plan: Plan) -> PlanAnswer:
 
 
 def _version(plan: Plan, item: PlanItem) -> PlannedVersion:
-    reason = Reason(item.reason) if item.reason else None
+    reason = KeepReason(item.reason) if item.reason else None
     return {
         "name": item.model_name,
         "version": item.version,
@@ -196,6 +196,6 @@ def _version(plan: Plan, item: PlanItem) -> PlannedVersion:
         "action": "keep" if reason else plan.action,
         "reason": reason,
         "outcome": Outcome(item.outcome) if item.outcome else None,
-        "outcome_reason": Reason(item.outcome_reason) if item.outcome_reason else None,
+        "outcome_reason": KeepReason(item.outcome_reason) if item.outcome_reason else None,
         "message": item.message or (WORDS[reason] if reason else ""),
     }

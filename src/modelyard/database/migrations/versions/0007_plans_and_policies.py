@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("freed_bytes", sa.BigInteger(), nullable=True),
         sa.Column("kept", sa.Integer(), nullable=False),
         sa.Column("left_out", sa.Integer(), nullable=False),
+        sa.Column("token_id", sa.String(length=16), nullable=True),
         sa.Column("limits", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("looked_at", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("living", sa.Integer(), nullable=True),
