@@ -12,7 +12,7 @@ NEWER := python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test test-more prove mutants chaos chaos-store lint format lock clean bench bench-mlflow \
+.PHONY: help install up demo test test-browser test-more prove mutants chaos chaos-store lint format lock clean bench bench-mlflow \
 	prepared dev clients old-clients
 
 help:  ## list these commands
@@ -29,13 +29,17 @@ up: install  ## start Modelyard with everything it needs, data under MODELYARD_H
 	@$(BIN)/modelyard up
 
 test: prepared  ## what must hold on every change: SQLite, PostgreSQL, the real current clients
-	@$(BIN)/python -m pytest $(PYTEST) -m "not more"
+	@$(BIN)/python -m pytest $(PYTEST) -m "not more and not browser"
+	@echo "No browser was used: make test-browser is the rest."
+
+test-browser: dev  ## the pages in a real Chromium: what they promise, axe on each, live progress (Debian: apt install chromium)
+	@$(BIN)/python -m pytest -q -m browser tests/ui
 
 test-more: prepared old-clients  ## more of it: Python 3.13 if there is one, old clients, slow faults, short storms, planted faults
 	@newer=$$(for python in $(NEWER); do "$$python" -c '' 2>/dev/null && echo "$$python" && break; done); \
 	if [ -n "$$newer" ]; then \
 		PYTHON=$$newer tools/environment.sh .envs/python3.13 requirements-dev.lock project && \
-		.envs/python3.13/bin/python -m pytest $(PYTEST) -m "not more"; \
+		.envs/python3.13/bin/python -m pytest $(PYTEST) -m "not more and not browser"; \
 	else \
 		echo "No python3.13 on PATH or under ~/.pyenv: the suite has NOT run on it."; \
 	fi

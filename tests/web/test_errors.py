@@ -30,7 +30,7 @@ SAFE = {
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/api/2.0/mlflow/nothing", 404),
         ("GET", "/api/2.0/mlflow/registered-models/get/", 404),
         ("GET", "/api/2.0/mlflow//registered-models/get", 404),

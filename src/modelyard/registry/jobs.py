@@ -1,10 +1,11 @@
 """Jobs as people see them: found, listed newest first, with their attempts and their log."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, true
+from sqlalchemy import ColumnElement, and_, or_, true
 from sqlmodel import Session, col, select
 
 from modelyard.database.tables import Job, JobAttempt, JobLogLine, ModelVersion, RegisteredModel
@@ -14,6 +15,8 @@ from modelyard.registry.access import Actor
 from modelyard.registry.pages import Page
 from modelyard.rules.permissions import Ability
 from modelyard.rules.tokens import Scope
+
+_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,15 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class ShownJob:
-    """A job with the names of what it works on: None where it works on no model, or on a model as a whole."""
+    """A job with the names of what it works on: None where it works on no model, or on a model as a whole.
+
+    `in_trash` says that what it worked on was deleted since.
+    """
 
     job: Job
     model: str | None
     version: int | None
+    in_trash: bool = False
 
 
 def read_job(session: Session, actor: Actor, job_id: int) -> ShownJob:
@@ -87,6 +94,22 @@ def log_lines(session: Session, job_id: int, *, after: int, limit: int) -> Seque
     ).all()
 
 
+def last_log_lines(session: Session, job_id: int, *, limit: int) -> Sequence[JobLogLine]:
+    """Return the last lines of a job's log, in the order of writing."""
+    statement = select(JobLogLine).where(col(JobLogLine.job_id) == job_id)
+    return session.exec(statement.order_by(col(JobLogLine.id).desc()).limit(limit)).all()[::-1]
+
+
+def count_kinds(session: Session, job_ids: Sequence[int]) -> list[tuple[str, int]]:
+    """Return (kind, how many of these jobs are of it), the most frequent first."""
+    found: Counter[str] = Counter()
+    # No database takes a statement with any number of values.
+    for start in range(0, len(job_ids), _AT_ONCE):
+        batch = job_ids[start : start + _AT_ONCE]
+        found.update(session.scalars(select(Job.kind).where(col(Job.id).in_(batch))))
+    return found.most_common()
+
+
 def require(session: Session, actor: Actor, job: Job, ability: Ability) -> None:
     """Raise PermissionDenied unless `actor` has `ability` on the job's model; one without a model is for
     administrators."""
@@ -132,6 +155,7 @@ def joined(statement: Any) -> Any:
 
 
 def _shown() -> Any:
-    statement = joined(select(Job, RegisteredModel.name, ModelVersion.version).select_from(Job))
+    deleted = or_(col(RegisteredModel.deleted_at_ms).is_not(None), col(ModelVersion.deleted_at_ms).is_not(None))
+    statement = joined(select(Job, RegisteredModel.name, ModelVersion.version, deleted).select_from(Job))
     # A job that this transaction has just changed by an UPDATE is shown as it is, not as it was loaded.
     return statement.execution_options(populate_existing=True)

@@ -111,6 +111,29 @@ def registry_usage(session: Session) -> RegistryUsage:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ModelSize:
+    """How many versions a model has, and the sum of their sizes, however much they share."""
+
+    name: str
+    versions: int
+    size_bytes: int
+
+
+def largest_models(session: Session, actor: Actor, *, limit: int) -> list[ModelSize]:
+    """Return the models that `actor` may see whose versions are largest together, those first."""
+    total = _bytes(versions.c.size_bytes)
+    rows = session.execute(
+        select(models.c.name, func.count(versions.c.id), total)
+        .join(versions, versions.c.model_id == models.c.id)
+        .where(models.c.deleted_at_ms.is_(None), versions.c.deleted_at_ms.is_(None), access.visible(actor))
+        .group_by(models.c.id, models.c.name)
+        .order_by(total.desc(), models.c.name)
+        .limit(limit)
+    )
+    return [ModelSize(name, count, int(size_bytes)) for name, count, size_bytes in rows]
+
+
 def _usage(session: Session, ours: ColumnElement[bool], is_other: Any) -> Usage:
     used = (
         select(manifest_blobs.c.digest)

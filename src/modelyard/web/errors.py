@@ -1,10 +1,12 @@
 """Errors as answers: every failure leaves as the contract's JSON, with a code that old clients know."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeAlias, cast
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
@@ -37,8 +39,26 @@ class Refusal(TypedDict):
     message: str
 
 
+# What failed (None where nothing was raised), its HTTP status, code and text -> a page that says so.
+ErrorPage: TypeAlias = Callable[[Exception | None, int, str, str], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    for_a_person: Callable[[], bool]
+    page: ErrorPage
+
+
+_EXTENSION: Final = "modelyard.error_pages"
+
+
+def show_errors_as_pages(app: Flask, *, for_a_person: Callable[[], bool], page: ErrorPage) -> None:
+    """Let `app` answer failures by `page` instead of JSON where a person asks."""
+    app.extensions[_EXTENSION] = _Pages(for_a_person, page)
+
+
 def register_error_handlers(app: Flask) -> None:
-    """Let `app` answer every failure in JSON."""
+    """Let `app` answer every failure: in JSON, or by a page."""
     app.register_error_handler(ModelyardError, _answer_modelyard_error)
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(SQLAlchemyError, _answer_database_error)
@@ -48,7 +68,7 @@ def register_error_handlers(app: Flask) -> None:
 def _answer_modelyard_error(error: ModelyardError) -> Response:
     if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _answer_bug(error)
-    answer = _answer(error.http_status, error.error_code, error.message)
+    answer = _answer(error.http_status, error.error_code, error.message, error)
     if isinstance(error, LimitReached) and error.retry_after_s is not None:
         answer.headers["Retry-After"] = str(error.retry_after_s)
     return answer
@@ -95,9 +115,13 @@ def _answer_bug(error: BaseException) -> Response:
     return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", text)
 
 
-def _answer(status: int, error_code: str, message: str) -> Response:
-    refusal: Refusal = {"error_code": error_code, "message": message}
-    answer = json_answer(refusal, status)
+def _answer(status: int, error_code: str, message: str, error: Exception | None = None) -> Response:
+    pages = cast("_Pages | None", current_app.extensions.get(_EXTENSION))
+    if pages is not None and pages.for_a_person():
+        answer = pages.page(error, status, error_code, message)
+    else:
+        refusal: Refusal = {"error_code": error_code, "message": message}
+        answer = json_answer(refusal, status)
     if status in _TRANSIENT:
         # Without it the plain client waits by its own rule, which begins with no pause at all.
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)

@@ -28,6 +28,9 @@ class Signer:
         oldest_first = list(reversed(keys))
         self._links = URLSafeTimedSerializer(oldest_first, salt="modelyard.file-link")
         self._pages = URLSafeSerializer(oldest_first, salt="modelyard.page-token")
+        self._browsers = URLSafeSerializer(oldest_first, salt="modelyard.browser")
+        self._forms = URLSafeSerializer(oldest_first, salt="modelyard.form")
+        self._notices = URLSafeTimedSerializer(oldest_first, salt="modelyard.notice")
 
     def sign_link(self, link: FileLink) -> str:
         """Return a text that `open_link` accepts for `LINK_LIFE_S` seconds."""
@@ -54,3 +57,38 @@ class Signer:
         if asked != question:
             raise InvalidValue("Invalid page_token: it belongs to another search. Keep filter and order_by unchanged.")
         return list(last)
+
+    def sign_browser(self, number: str) -> str:
+        """Return a browser's number as its cookie holds it."""
+        return str(self._browsers.dumps(number))
+
+    def open_browser(self, sealed: str) -> str | None:
+        """Return the number in a browser's cookie; None for one that is not ours."""
+        return _text(self._browsers, sealed)
+
+    def sign_form(self, number: str) -> str:
+        """Return the token that forms of the browser with this number bring back."""
+        return str(self._forms.dumps(number))
+
+    def is_form_of(self, token: str, number: str) -> bool:
+        """Whether a form's token belongs to the browser with this number."""
+        return _text(self._forms, token) == number
+
+    def sign_notice(self, text: str) -> str:
+        """Return a text for somebody's next page, so that nobody else can put words there."""
+        return str(self._notices.dumps(text))
+
+    def open_notice(self, sealed: str, life_s: int) -> str:
+        """Return a text that was left for this page; "" for an old or strange one."""
+        try:
+            return str(self._notices.loads(sealed, max_age=life_s))
+        except (BadData, ValueError, TypeError):
+            return ""
+
+
+def _text(serializer: URLSafeSerializer, sealed: str) -> str | None:
+    try:
+        found = serializer.loads(sealed)
+    except (BadData, ValueError, TypeError):
+        return None
+    return found if isinstance(found, str) else None

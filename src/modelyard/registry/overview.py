@@ -1,0 +1,151 @@
+"""Figures that pages show beside the rows themselves: counts, newest versions, sizes. Each one statement."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, func, select
+from sqlmodel import Session, col
+
+from modelyard.database.tables import Job, RegisteredModel, metadata
+from modelyard.registry import jobs
+from modelyard.registry.access import Actor
+from modelyard.registry.shown import READY
+from modelyard.rules.jobs import JobStatus
+from modelyard.rules.stages import IN_USE, Stage
+
+_models = metadata.tables["registered_models"]
+_versions = metadata.tables["model_versions"]
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationCounts:
+    """What the navigation counts: jobs that run, and transition requests that wait for an answer."""
+
+    running: int = 0
+    requests: int = 0
+
+
+def navigation_counts(session: Session, actor: Actor) -> NavigationCounts:
+    """Return the counts of what `actor` may see."""
+    running = jobs.joined(select(func.count()).select_from(Job)).where(
+        col(Job.status) == JobStatus.RUNNING, jobs.visible(actor)
+    )
+    return NavigationCounts(running=session.scalar(running) or 0)
+
+
+class NewestVersion(NamedTuple):
+    """The version of a model that was registered last, whatever its status."""
+
+    model_id: int
+    version: int
+    status: str
+
+
+def newest_versions(connection: Connection, model_ids: Collection[int]) -> Mapping[int, NewestVersion]:
+    """Return model id -> its newest living version; models without any are left out."""
+    candidates = _versions.alias("candidates")
+    newest: Any = (
+        select(candidates.c.id)
+        .where(candidates.c.model_id == _models.c.id, candidates.c.deleted_at_ms.is_(None))
+        .order_by(candidates.c.version.desc())
+        .limit(1)
+        .correlate(_models)
+        .scalar_subquery()
+    )
+    columns = [_versions.c[name] for name in NewestVersion._fields]
+    rows = connection.execute(
+        select(*columns)
+        .select_from(_models.join(_versions, _versions.c.id == newest))
+        .where(_models.c.id.in_(model_ids))
+    )
+    return {row.model_id: NewestVersion._make(row) for row in rows}
+
+
+class VersionFacts(NamedTuple):
+    """What pages show of a version beside what clients read of it."""
+
+    id: int
+    size_bytes: int | None
+    file_count: int | None
+    manifest_digest: str | None
+    registration_mode: str
+    logged_model_id: str
+    stage_changed_at_ms: int
+    last_downloaded_at_ms: int | None
+
+
+def version_facts(connection: Connection, version_ids: Collection[int]) -> Mapping[int, VersionFacts]:
+    """Return version id -> its facts."""
+    columns = [_versions.c[name] for name in VersionFacts._fields]
+    rows = connection.execute(select(*columns).where(_versions.c.id.in_(version_ids)))
+    return {row.id: VersionFacts._make(row) for row in rows}
+
+
+def active_versions(connection: Connection, model_id: int) -> int:
+    """Return how many READY versions of a model are in Staging or Production."""
+    return _count(connection, _in_use(model_id))
+
+
+def versions_in_use(connection: Connection, model_id: int, *, limit: int) -> list[int]:
+    """Return the newest versions of a model in Staging or Production, which keep it from being deleted."""
+    found = select(_versions.c.version).where(_in_use(model_id)).order_by(_versions.c.version.desc()).limit(limit)
+    return list(connection.scalars(found))
+
+
+def others_in_stage(connection: Connection, model_id: int, stage: Stage, *, but: int, limit: int) -> list[int]:
+    """Return the newest other versions of a model in one stage: those that a promotion could archive."""
+    found = select(_versions.c.version).where(
+        _versions.c.model_id == model_id,
+        _versions.c.stage == stage,
+        _versions.c.status == READY,
+        _versions.c.version != but,
+        _versions.c.deleted_at_ms.is_(None),
+    )
+    return list(connection.scalars(found.order_by(_versions.c.version.desc()).limit(limit)))
+
+
+def count_living_versions(connection: Connection, model_id: int) -> tuple[int, int]:
+    """Return how many versions a model has, and the sum of their sizes in bytes."""
+    found = select(func.count(), func.coalesce(func.sum(_versions.c.size_bytes), 0)).where(
+        _versions.c.model_id == model_id, _versions.c.deleted_at_ms.is_(None)
+    )
+    count, size_bytes = connection.execute(found).one()
+    return count, int(size_bytes)
+
+
+def change_counter(connection: Connection, model_id: int) -> int | None:
+    """Return how often a model has visibly changed; None for one that is gone."""
+    counter: int | None = connection.scalar(
+        select(_models.c.change_counter).where(_models.c.id == model_id, _models.c.deleted_at_ms.is_(None))
+    )
+    return counter
+
+
+def living_name(session: Session, former: str) -> str | None:
+    """Return the name that a model has now which was called `former` once; None when no living one was.
+
+    Source: "Manage models", renaming; the old address leads on while nobody else bears the name.
+    """
+    former_names = metadata.tables["former_names"]
+    found: str | None = session.scalar(
+        select(col(RegisteredModel.name))
+        .join(former_names, former_names.c.model_id == col(RegisteredModel.id))
+        .where(former_names.c.name == former, col(RegisteredModel.deleted_at_ms).is_(None))
+        .order_by(former_names.c.id.desc())
+        .limit(1)
+    )
+    return found
+
+
+def _in_use(model_id: int) -> ColumnElement[bool]:
+    return (
+        (_versions.c.model_id == model_id)
+        & _versions.c.stage.in_(sorted(IN_USE))
+        & (_versions.c.status == READY)
+        & _versions.c.deleted_at_ms.is_(None)
+    )
+
+
+def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
+    return connection.scalar(select(func.count()).select_from(_versions).where(condition)) or 0

@@ -1,0 +1,1 @@
+"""The pages: server-rendered, live by polling, usable without JavaScript. A module a page (design/ui.md)."""
