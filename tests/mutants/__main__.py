@@ -33,7 +33,7 @@ def main() -> int:
     for verdict in verdicts:
         if not verdict.expected:
             console.print(f"\n{verdict.name}: {verdict.outcome}\n{verdict.output}", markup=False, highlight=False)
-    killed = sum(verdict.outcome == "killed" for verdict in verdicts)
+    killed = sum(verdict.outcome == "killed" for verdict in verdicts if verdict.name != NOTHING.name)
     console.print(f"{len(chosen)} faults planted, {killed} killed.")
     return int(not all(verdict.expected for verdict in verdicts))
 

@@ -253,7 +253,7 @@ RETURNS = [
         "retry: of whatever is over",
         STATEMENTS,
         "jobs.c.status.in_([JobStatus.FAILED, JobStatus.CANCELLED])",
-        "jobs.c.status.in_(FINAL)",
+        "jobs.c.status.in_([JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.SUCCEEDED])",
         RETRY,
     ),
 ]
