@@ -7,13 +7,15 @@ Source: design/storage.md, "References are held by the database" and "Generation
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, literal, select, update
 from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
-from modelyard.database.inserts import insert_or
+from modelyard.database.inserts import insert_for, insert_or
+from modelyard.database.json_rows import JsonRows, written
 from modelyard.database.tables import metadata
 from modelyard.errors import TemporaryFailure
 from modelyard.rules.sources import upload_folder, uploaded_files
@@ -48,33 +50,45 @@ def make_live(session: Session, sizes: dict[str, int], *, trust_ms: int) -> dict
     A blob that was collected comes back under the next generation, so that a late unlink hits the old file only.
     """
     live: dict[str, LiveBlob] = {}
+    enter, revive = _entering(session.get_bind().dialect.name)
     for batch in _batches(sorted(sizes)):
-        rows = [{"digest": digest, "gen": 0, "size_bytes": sizes[digest], "state": "live"} for digest in batch]
-        stamped = [{**row, "touched_at_ms": now_ms()} for row in rows]
-        # Without a target it covers UNIQUE (digest, state) too; with one, PostgreSQL refuses concurrent first writes.
-        session.execute(insert_or(session, blobs).values(stamped).on_conflict_do_nothing())
-        upsert = insert_or(session, blobs).values(stamped)
-        upsert = upsert.on_conflict_do_update(
-            index_elements=["digest"],
-            set_={
-                "gen": blobs.c.gen + case((blobs.c.state == "live", 0), else_=1),
-                # What was verified or broken was another file.
-                "verified_at_ms": case((blobs.c.state == "live", blobs.c.verified_at_ms), else_=None),
-                "broken_at_ms": case((blobs.c.state == "live", blobs.c.broken_at_ms), else_=None),
-                "state": "live",
-                "touched_at_ms": now_ms(),
-            },
-        ).returning(
-            blobs.c.digest,
-            blobs.c.gen,
-            blobs.c.broken_at_ms,
-            (blobs.c.verified_at_ms >= now_ms() - trust_ms).label("trusted"),
-        )
-        for row in session.execute(upsert):
+        given = {"rows": written((digest, sizes[digest]) for digest in batch), "trust_ms": trust_ms}
+        session.execute(enter, given)
+        for row in session.execute(revive, given):
             # Not asked in SQL: SQLite 3.40 takes IS NULL for false in a RETURNING, whatever the row holds.
             recheck = row.broken_at_ms is not None or not row.trusted
             live[row.digest] = LiveBlob(gen=row.gen, recheck=recheck)
     return live
+
+
+@cache
+def _entering(dialect: str) -> tuple[Any, Any]:
+    """Return the two statements of `make_live`; their parameters are `rows` of (digest, size in bytes), `trust_ms`."""
+    rows = JsonRows()
+    # SQLite needs a WHERE to tell ON CONFLICT from a join.
+    given = select(rows.text(0), literal(0), rows.number(1), literal("live"), now_ms())
+    given = given.select_from(rows.table).where(rows.text(0) != "").order_by(rows.text(0))
+    columns = ["digest", "gen", "size_bytes", "state", "touched_at_ms"]
+    insert = insert_for(dialect, blobs).from_select(columns, given)
+    trust_ms = bindparam("trust_ms", type_=blobs.c.verified_at_ms.type)
+    revive = insert.on_conflict_do_update(
+        index_elements=["digest"],
+        set_={
+            "gen": blobs.c.gen + case((blobs.c.state == "live", 0), else_=1),
+            # What was verified or broken was another file.
+            "verified_at_ms": case((blobs.c.state == "live", blobs.c.verified_at_ms), else_=None),
+            "broken_at_ms": case((blobs.c.state == "live", blobs.c.broken_at_ms), else_=None),
+            "state": "live",
+            "touched_at_ms": now_ms(),
+        },
+    ).returning(
+        blobs.c.digest,
+        blobs.c.gen,
+        blobs.c.broken_at_ms,
+        (blobs.c.verified_at_ms >= now_ms() - trust_ms).label("trusted"),
+    )
+    # Without a target it covers UNIQUE (digest, state) too; with one, PostgreSQL refuses concurrent first writes.
+    return insert.on_conflict_do_nothing(), revive
 
 
 def note_verified(session: Session, digests: Collection[str]) -> None:
@@ -87,9 +101,22 @@ def note_verified(session: Session, digests: Collection[str]) -> None:
 
 def lease(session: Session, digests: Collection[str], *, job_id: int, attempt: int) -> None:
     """Hold blobs for an attempt of a job; what it holds already stays held."""
+    hold = _leasing(session.get_bind().dialect.name)
     for batch in _batches(sorted(digests)):
-        rows = [{"job_id": job_id, "attempt": attempt, "digest": digest, "state": "live"} for digest in batch]
-        session.execute(insert_or(session, blob_leases).values(rows).on_conflict_do_nothing())
+        rows = written((digest,) for digest in batch)
+        session.execute(hold, {"rows": rows, "job_id": job_id, "attempt": attempt})
+
+
+@cache
+def _leasing(dialect: str) -> Any:
+    """Return the statement of `lease`; its parameters are `rows` of digests, `job_id` and `attempt`."""
+    rows = JsonRows()
+    job_id = bindparam("job_id", type_=blob_leases.c.job_id.type)
+    attempt = bindparam("attempt", type_=blob_leases.c.attempt.type)
+    given = select(job_id, attempt, rows.text(0), literal("live"))
+    given = given.select_from(rows.table).where(rows.text(0) != "").order_by(rows.text(0))
+    columns = ["job_id", "attempt", "digest", "state"]
+    return insert_for(dialect, blob_leases).from_select(columns, given).on_conflict_do_nothing()
 
 
 _HOLDER = and_(
