@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.processes.settings_page import settings_page
+from tests import manage_models
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
@@ -54,3 +55,16 @@ def test_the_reference_of_settings_is_what_the_command_prints() -> None:
     assert (CHECKOUT / "docs" / "settings.md").read_text() == settings_page(), (
         "Run `modelyard settings > docs/settings.md`."
     )
+
+
+def test_the_page_of_promises_is_what_the_tests_show() -> None:
+    assert manage_models.PAGE.read_text() == manage_models.page(), (
+        "Run `python -m tests.manage_models > docs/reference/manage-models.md`."
+    )
+
+
+def test_every_promise_is_shown_by_a_test_and_every_mark_names_one() -> None:
+    keys = [line.key for line in manage_models.lines() if line.key]
+
+    assert len(keys) == len(set(keys))
+    assert set(manage_models.shown()) == set(keys)

@@ -60,6 +60,7 @@ def modelyard(system: System, *words: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.shows("directly", "or-request", "approve", "reject", "cancel", "creator-cancels", "taken", "rename")
 @pytest.mark.parametrize("release", ["mlflow3", "databricks057"])
 def test_four_people_work_on_one_model(
     client_environment: Callable[[str], ClientEnvironment], system: System, tokens: dict[str, str], release: str

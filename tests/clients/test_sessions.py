@@ -72,6 +72,7 @@ def system_settings() -> dict[str, object]:
     return {"create_wait_s": 0}
 
 
+@pytest.mark.shows("api-method", "creates-model", "adds-version", "taken", "rename", "list-all", "search-versions")
 @pytest.mark.parametrize(
     "way",
     [pytest.param(way, marks=() if way in CURRENT else pytest.mark.more) for way in EXPECTED],

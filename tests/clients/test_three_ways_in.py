@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.clients.conftest import TrackingServer
 from tests.clients.environments import ClientEnvironment
 from tests.systems import System
@@ -10,6 +12,7 @@ from tests.systems import System
 ALL_READY = {name: ["READY", [2, 4]] for name in ("by-log-model", "by-run", "by-artifacts")}
 
 
+@pytest.mark.shows("copied")
 def test_models_of_a_tracking_server_are_copied_from_it(
     mlflow3: ClientEnvironment, tracking_server: TrackingServer, start_system: Callable[..., System]
 ) -> None:
@@ -38,6 +41,7 @@ def test_models_of_a_local_tracking_store_are_copied_from_below_a_source_root(
     assert answer == ALL_READY
 
 
+@pytest.mark.shows("copied")
 def test_in_databricks_mode_the_client_uploads_its_models_and_nothing_is_configured(
     mlflow3: ClientEnvironment, start_system: Callable[..., System]
 ) -> None:

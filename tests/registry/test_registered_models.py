@@ -36,6 +36,7 @@ def test_a_new_model_was_last_changed_when_it_was_created(desk: Desk) -> None:
     assert shown.tags == [("b", "1"), ("a", "2")]
 
 
+@pytest.mark.shows("taken")
 def test_a_living_models_name_is_taken(desk: Desk) -> None:
     desk.model()
 
@@ -73,6 +74,7 @@ def test_a_refused_model_leaves_nothing_behind(desk: Desk, wrong: dict[str, obje
     assert desk.activities() == []
 
 
+@pytest.mark.shows("annotate")
 def test_an_update_replaces_the_description_and_moves_the_change_counter(desk: Desk) -> None:
     before = desk.model(description="old")
 
@@ -107,6 +109,7 @@ def rename(desk: Desk, name: str, new_name: str) -> RegisteredModel:
         return rename_registered_model(session, ANN, name, new_name=new_name)
 
 
+@pytest.mark.shows("rename")
 def test_a_renamed_model_keeps_everything_but_its_name_which_is_free(desk: Desk) -> None:
     before = desk.model("old", tags=[("k", "v")])
     desk.ready("old")
@@ -153,6 +156,7 @@ def test_a_model_is_not_renamed_to_what_no_model_may_be_called(
     assert desk.ask(queries.registered_model, "m").name == "m"
 
 
+@pytest.mark.shows("rename-unused")
 @pytest.mark.parametrize("stage", [Stage.STAGING, Stage.PRODUCTION])
 def test_a_model_in_use_is_not_renamed(desk: Desk, stage: Stage) -> None:
     desk.model()
@@ -195,6 +199,7 @@ def test_deleting_a_model_cancels_what_its_versions_wait_for(desk: Desk) -> None
     assert desk.version().status == "FAILED_REGISTRATION"
 
 
+@pytest.mark.shows("delete-unused")
 @pytest.mark.parametrize("stage", [Stage.STAGING, Stage.PRODUCTION])
 def test_a_model_in_use_is_not_deleted(desk: Desk, stage: Stage) -> None:
     desk.model()

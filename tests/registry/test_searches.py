@@ -73,6 +73,7 @@ def test_models_are_found_by_name_and_tags(desk: Desk, text: str, found: list[st
     assert models_found(desk, text) == found
 
 
+@pytest.mark.shows("search-versions")
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -102,6 +102,7 @@ def test_after_an_answer_one_may_ask_again(desk: Desk, bob: Actor) -> None:
     assert wish(desk, bob).id != first.id
 
 
+@pytest.mark.shows("approve")
 def test_approval_moves_the_version_and_leaves_one_activity(desk: Desk, bob: Actor) -> None:
     wish(desk, bob)
 
@@ -118,6 +119,7 @@ def test_approval_moves_the_version_and_leaves_one_activity(desk: Desk, bob: Act
     assert (moved.event, moved.payload["to_stage"]) == ("MODEL_VERSION_TRANSITIONED_STAGE", "Production")
 
 
+@pytest.mark.shows("approve")
 def test_one_answer_closes_everybodys_requests_for_the_same(desk: Desk, bob: Actor) -> None:
     eve = desk.grant("eve", Level.CAN_READ)
     wish(desk, bob)
@@ -130,6 +132,7 @@ def test_one_answer_closes_everybodys_requests_for_the_same(desk: Desk, bob: Act
     assert desk.open_requests() == [("eve", "Staging")]
 
 
+@pytest.mark.shows("reject")
 def test_rejection_closes_everybodys_requests_and_moves_nothing(desk: Desk, bob: Actor) -> None:
     eve = desk.grant("eve", Level.CAN_READ)
     wish(desk, bob)
@@ -143,6 +146,7 @@ def test_rejection_closes_everybodys_requests_and_moves_nothing(desk: Desk, bob:
     assert desk.stages() == {1: "None"}
 
 
+@pytest.mark.shows("creator-cancels")
 def test_cancelling_closes_ones_own_request_and_no_other(desk: Desk, bob: Actor) -> None:
     eve = desk.grant("eve", Level.CAN_READ)
     wish(desk, bob)
@@ -154,6 +158,7 @@ def test_cancelling_closes_ones_own_request_and_no_other(desk: Desk, bob: Actor)
     assert desk.open_requests() == [("eve", "Production")]
 
 
+@pytest.mark.shows("cancel")
 def test_who_manages_the_model_cancels_for_others(desk: Desk, bob: Actor) -> None:
     wish(desk, bob)
 
@@ -199,6 +204,7 @@ def test_a_move_to_the_stage_that_it_is_in_records_nothing(desk: Desk) -> None:
     assert (len(desk.activities()), len(desk.events()), len(desk.audit())) == before
 
 
+@pytest.mark.shows("approve", "reject")
 @pytest.mark.parametrize(
     ("level", "from_stage", "to", "allowed"),
     [
@@ -230,6 +236,7 @@ def test_who_may_answer(
     assert (desk.open_requests() == []) is allowed
 
 
+@pytest.mark.shows("cancel")
 def test_only_its_creator_and_managers_cancel_a_request(desk: Desk, bob: Actor) -> None:
     wish(desk, bob)
     eve = desk.grant("eve", Level.CAN_MANAGE_PRODUCTION_VERSIONS)

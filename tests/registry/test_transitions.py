@@ -23,6 +23,7 @@ def test_a_transition_moves_the_version_and_is_recorded(desk: Desk) -> None:
     assert (recorded.activity_type, recorded.from_stage, recorded.to_stage) == ("APPLIED_TRANSITION", "None", "Staging")
 
 
+@pytest.mark.shows("only-one")
 def test_promotion_archives_those_in_its_way_in_the_same_transaction(desk: Desk) -> None:
     desk.model()
     for _ in range(3):
@@ -57,6 +58,7 @@ def test_of_promotions_at_the_same_moment_one_stays(desk: Desk) -> None:
     assert sorted(desk.stages().values()) == ["Archived", "Archived", "Archived", "Production"]
 
 
+@pytest.mark.shows("more-than-one")
 def test_without_the_flag_versions_share_a_stage(desk: Desk) -> None:
     desk.model()
     desk.ready(stage=Stage.PRODUCTION)

@@ -97,6 +97,7 @@ def test_strangers_see_nothing_and_may_restore_nothing(desk):
         trash.restore(session, STRANGER, model_id, lifecycle=desk.lifecycle)
 
 
+@pytest.mark.shows("undo")
 def test_a_restored_model_brings_back_what_went_with_it_and_nothing_else(desk):
     desk.model("m")
     for _ in range(3):
@@ -126,6 +127,7 @@ def test_a_version_deleted_in_the_same_millisecond_as_its_model_is_told_apart(de
     assert [desk.version("m", number).deleted_at_ms is None for number in (1, 2)] == [False, True]
 
 
+@pytest.mark.shows("undo")
 def test_a_restored_version_is_as_it_was(desk):
     desk.model("m")
     before = desk.ready("m")
@@ -247,6 +249,7 @@ def test_a_restore_cancels_the_purge_that_has_not_begun_and_a_later_delete_has_i
     assert [job.status for job in purge_jobs(desk)] == [JobStatus.CANCELLED, JobStatus.QUEUED]
 
 
+@pytest.mark.shows("undo")
 def test_where_nothing_is_kept_a_delete_asks_for_the_purge_itself(desk):
     desk.model("m")
     desk.ready("m")

@@ -117,6 +117,7 @@ def audited_moves(session: Session, version: ModelVersion) -> int:
     return len([entry for entry in session.exec(about) if "stage" in (entry.before or {})])
 
 
+@pytest.mark.shows("approve", "reject", "cancel")
 @pytest.mark.parametrize(
     ("one", "other", "loser"),
     [
@@ -158,6 +159,7 @@ def test_of_two_answers_at_once_one_wins(desk: Desk, one: Deed, other: Deed, los
         assert set(rest) <= loser, outcomes
 
 
+@pytest.mark.shows("only-one")
 def test_of_two_promotions_with_archive_at_once_one_version_stays(desk: Desk) -> None:
     desk.model()
 

@@ -6,6 +6,7 @@ from modelyard.errors import InvalidState, InvalidValue
 from modelyard.rules.stages import Stage, check_archiving, check_model_free, check_version_deletable, parse_stage
 
 
+@pytest.mark.shows("any-case")
 @pytest.mark.parametrize(
     ("text", "stage"),
     [
@@ -20,6 +21,7 @@ def test_a_stage_is_written_in_any_letter_case(text: str, stage: Stage) -> None:
     assert parse_stage(text) is stage
 
 
+@pytest.mark.shows("four-stages")
 @pytest.mark.parametrize("text", ["", "Prod", "Production ", "x" * 1000, "Deleted_Internal"])
 def test_an_unknown_stage_is_refused_with_the_four_that_exist(text: str) -> None:
     with pytest.raises(InvalidValue, match="None, Staging, Production, Archived"):
@@ -40,6 +42,7 @@ def test_versions_step_aside_only_where_versions_compete(to: Stage, allowed: boo
         check_archiving(to, archive_existing=True)
 
 
+@pytest.mark.shows("delete-unused")
 @pytest.mark.parametrize(
     ("stage", "allowed"),
     [(Stage.NONE, True), (Stage.STAGING, False), (Stage.PRODUCTION, False), (Stage.ARCHIVED, True)],

@@ -93,6 +93,7 @@ def broken_promise(theatre: Theatre, prefix: str, row: Row, holder: Holder) -> s
     return ""
 
 
+@pytest.mark.shows("permission-moves", "may-request", "api-permission")
 @pytest.mark.parametrize(("dialect", "prefix"), SERVED, ids=str)
 def test_the_table_holds_for_every_level(theatre: Theatre, dialect: str, prefix: str) -> None:
     _, rows = TABLE[dialect]

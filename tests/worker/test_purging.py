@@ -49,6 +49,7 @@ def tag(house, number, count):
         session.execute(insert(ModelVersionTag), rows)
 
 
+@pytest.mark.shows("all-goes")
 def test_a_purged_version_leaves_no_row_and_its_bytes_are_told_and_collected(house):
     house.ready(1, own=random_bytes(60_000), shared=b"shared")
     house.ready(2, shared=b"shared")
@@ -69,6 +70,7 @@ def test_a_purged_version_leaves_no_row_and_its_bytes_are_told_and_collected(hou
     assert house.files_of(2)["shared"] == b"shared"
 
 
+@pytest.mark.shows("all-goes")
 def test_a_purged_model_takes_its_versions_along_and_tells_shared_bytes_once(house):
     for number in (1, 2, 3):
         house.ready(number, own=random_bytes(1000, number), shared=random_bytes(5000))

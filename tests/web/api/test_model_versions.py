@@ -32,6 +32,7 @@ def test_a_version_is_shown_as_the_contract_says(yard: Yard) -> None:
     assert yard.version() == version
 
 
+@pytest.mark.shows("copied")
 def test_a_worker_makes_it_ready(yard: Yard) -> None:
     yard.register()
 
@@ -152,6 +153,7 @@ def test_beyond_the_limit_of_pending_versions_clients_are_told_to_come_back(open
     assert yard.register()["version"] == "2"
 
 
+@pytest.mark.shows("any-case")
 def test_a_stage_is_taken_in_any_letter_case_and_others_step_aside(yard: Yard) -> None:
     yard.ready(stage="Production")
     yard.ready()
@@ -189,6 +191,7 @@ def test_a_transition_that_breaks_a_rule_is_refused(
     assert yard.version()["current_stage"] == "None"
 
 
+@pytest.mark.shows("annotate")
 def test_a_description_is_replaced_and_cleared(yard: Yard) -> None:
     yard.register(description="d")
 
@@ -211,6 +214,7 @@ def test_a_version_is_deleted_once_and_its_number_stays_taken(yard: Yard) -> Non
     assert yard.register()["version"] == "2"
 
 
+@pytest.mark.shows("delete-unused")
 def test_a_version_is_not_deleted_in_use_nor_while_it_is_registered(yard: Yard) -> None:
     yard.ready(stage="Staging")
     yard.register()

@@ -107,6 +107,7 @@ def test_a_renamed_model_is_shown_under_its_new_name_only(yard: Yard) -> None:
     assert yard.refused("GET", "registered-models/get", name="m") == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
+@pytest.mark.shows("move-first")
 @pytest.mark.parametrize("stage", ["Staging", "production"])
 def test_a_model_in_use_is_deleted_only_after_its_versions_have_moved(yard: Yard, stage: str) -> None:
     yard.ready(stage=stage)

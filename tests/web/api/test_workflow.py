@@ -45,6 +45,7 @@ def activities(yard: Yard) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.shows("pending")
 def test_a_request_is_shown_whole_everywhere(yard: Yard) -> None:
     wish = ask(by(yard, "bob"), "pRODUCTION", comment="please")
 
@@ -64,6 +65,7 @@ def test_a_request_is_shown_whole_everywhere(yard: Yard) -> None:
     assert activities(yard) == [wish]
 
 
+@pytest.mark.shows("available-options")
 def test_what_one_may_do_about_a_request_depends_on_who_looks(yard: Yard) -> None:
     wish = ask(by(yard, "bob"))
 
@@ -93,6 +95,7 @@ def test_an_approval_is_one_activity_and_the_request_is_open_no_more(yard: Yard)
     assert yard.version()["current_stage"] == "Production"
 
 
+@pytest.mark.shows("creator-cancels")
 @pytest.mark.parametrize("as_body", [True, False])
 def test_a_request_is_cancelled_by_query_or_body(yard: Yard, as_body: bool) -> None:
     ask(by(yard, "bob"))
