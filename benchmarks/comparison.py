@@ -64,6 +64,8 @@ GROWTH = (
     ("list versions, page at 90 %", "list versions, 100 rows", 1.3),
 )
 GROWTH_WITH_VERSIONS = (("versions by run_id", 1.3), ("versions by tag", 1.3))
+# What a get or a search may cost with tokens and permissions, in times of one without.
+AUTHORIZATION = 1.3
 START_TARGET_S = 1.5
 PSS_TARGET_MIB = 300
 
@@ -115,6 +117,26 @@ def print_growth(results: Results, modelyard: str, with_few: str) -> None:
             lines.append([dear[0], beside, f"{growth:.2f}x", f"<= {most:g}x", _yes_or_no([("", growth <= most)])])
     if lines:
         print_rows(f"{modelyard}: the cost of an answer", ["of", "beside", "growth", "target", "met"], lines)
+
+
+def print_authorization(results: Results, rows: Sequence[Row], without: str, with_people: str) -> None:
+    """Print what an answer costs when somebody with a token asks, in times of one that anybody may have."""
+    lines, errors = [], 0
+    for row in rows:
+        open_one, locked = results.get((row.measure, without)), results.get((row.measure, with_people))
+        if open_one is None or locked is None:
+            continue
+        errors += open_one.load.errors + locked.load.errors
+        ratio = open_one.per_s / locked.per_s
+        target = [f"<= {AUTHORIZATION:g}x", _yes_or_no([("", ratio <= AUTHORIZATION)])] if _is_read(row) else ["", ""]
+        lines.append([row.measure, *open_one.cells(), *locked.cells(), f"{ratio:.2f}x", *target])
+    header = ["measure", "open/s", "p50 ms", "p99 ms", "CPU ms", "people/s", "p50 ms", "p99 ms", "CPU ms", "cost"]
+    print_rows(f"{without} | {with_people}", [*header, "target", "met"], lines)
+    print(f"{errors} answers were not 200.")
+
+
+def _is_read(row: Row) -> bool:
+    return not row.workload.startswith(("set", "transition", "create", "mixed"))
 
 
 def print_starts(starts: Sequence[tuple[str, float, float]]) -> None:

@@ -15,6 +15,7 @@ import urllib3
 from sqlalchemy import Engine, func, select
 from sqlmodel import col
 
+from benchmarks.people import seed_people
 from benchmarks.seeding import MLFLOW, Data, crowd_mlflow, crowd_modelyard, seed_mlflow, seed_modelyard
 from benchmarks.trees import tree_cpu_s, tree_pss_mib
 from benchmarks.workloads import PREFIX
@@ -39,6 +40,8 @@ class Contender:
         self.postgresql = PostgreSQL(durable=True) if on_postgresql else None
         self.port = free_port()
         self.start_s = 0.0
+        # With whose tokens it is asked; without any where it asks for none.
+        self.tokens: list[str] = []
         folder.mkdir(parents=True)
         self._http = urllib3.PoolManager(retries=False, timeout=60)
 
@@ -62,7 +65,7 @@ class Contender:
     def call(self, method: str, route: str, body: object = None, **query: object) -> Any:
         """Ask one thing and return the JSON of the answer, whose status must be 200."""
         url = f"http://127.0.0.1:{self.port}{PREFIX}/{route}?{urlencode(query)}"
-        answer = self._http.request(method, url, json=body)
+        answer = self._http.request(method, url, json=body, headers=self._headers())
         assert answer.status == 200, f"{self.name}: {method} {route}: {answer.status} {answer.data!r}"
         return json.loads(answer.data)
 
@@ -89,9 +92,12 @@ class Contender:
     def _answers(self) -> bool:
         try:
             url = f"http://127.0.0.1:{self.port}{PREFIX}/registered-models/search?max_results=1"
-            return self._http.request("GET", url).status == 200
+            return self._http.request("GET", url, headers=self._headers()).status == 200
         except urllib3.exceptions.HTTPError:
             return False
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[0]}"} if self.tokens else {}
 
     def _pid(self) -> int:
         raise NotImplementedError
@@ -114,8 +120,9 @@ def rows_before(count: int, share: float, page: int) -> int:
 class Modelyard(Contender):
     """`modelyard up` that registers by reference, as MLflow does, with its default settings else."""
 
-    def __init__(self, name: str, folder: Path, data: Data, *, on_postgresql: bool) -> None:
+    def __init__(self, name: str, folder: Path, data: Data, *, on_postgresql: bool, with_people: bool = False) -> None:
         super().__init__(name, folder, data, on_postgresql=on_postgresql)
+        self.with_people = with_people
         self.system: System | None = None
         self.engine: Engine | None = None
 
@@ -156,8 +163,11 @@ class Modelyard(Contender):
         url = self.postgresql.url() if self.postgresql else f"sqlite:///{home / 'modelyard.db'}"
         self.engine = create_engine(url)
         seed_modelyard(self.engine, self.data)
-        database = {"database_url": url} if self.postgresql else {}
-        self.system = System(self.folder, registration="reference", log_level="warning", **database)
+        settings: dict[str, str] = {"database_url": url} if self.postgresql else {}
+        if self.with_people:
+            self.tokens = seed_people(self.engine)
+            settings["auth"] = "token"
+        self.system = System(self.folder, registration="reference", log_level="warning", **settings)
         self.port = self.system.port
 
     def _launch(self) -> None:

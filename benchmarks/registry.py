@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.comparison import Measured, Row, print_comparison, print_growth, print_starts
+from benchmarks.comparison import Measured, Row, print_authorization, print_comparison, print_growth, print_starts
 from benchmarks.contenders import Contender, Mlflow, Modelyard
 from benchmarks.load import run_load
 from benchmarks.names import CROWDED, VERSIONS_OF_A_BIG_ONE
@@ -56,7 +56,7 @@ class Run:
     def load(self, row: Row, contender: Contender, seconds: float, seed: int) -> None:
         """Let one contender bear one row's load for so many seconds."""
         wait_until(contender.is_at_rest, within_s=REST_S, what=f"{contender.name} to come to rest")
-        options: dict[str, object] = {"models": contender.data.models}
+        options: dict[str, object] = {"models": contender.data.models, "tokens": contender.tokens}
         if row.begins_at:
             options["page_token"] = contender.page_token(row.paged, share=row.begins_at, page=PAGE)
         before_s = contender.cpu_s()
@@ -83,17 +83,22 @@ def main() -> None:
     run = Run(asked.seconds, asked.rounds, mixed_s=min(MIXED_S, 12 * asked.seconds))
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as folder:
-        pairs, few = _contenders(Path(folder), asked.versions)
+        contenders = _with_and_without_people if asked.people else _contenders
+        pairs, few = contenders(Path(folder), asked.versions)
         everybody = [contender for pair in pairs for contender in pair]
         started: list[Contender] = []
         try:
             for contender in (*everybody, *few):
                 started.append(contender)
                 contender.start()
-            _measure(run, rows, everybody, few)
+            _measure(run, rows, everybody, few, promote=not asked.people)
             if re.search(asked.only, MIXED.measure):
                 _measure_mixed(run, everybody)
-            _print(run, asked.versions, pairs, few)
+            if asked.people:
+                for without, with_people in pairs:
+                    print_authorization(run.results, [*ROWS, MIXED], without.name, with_people.name)
+            else:
+                _print(run, asked.versions, pairs, few)
         finally:
             for contender in started:
                 contender.stop()
@@ -106,6 +111,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5, help="seconds of each row in each round (5)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds over all rows and contenders (3)")
     parser.add_argument("--only", default="", metavar="REGEX", help="only rows whose name matches")
+    parser.add_argument(
+        "--people",
+        action="store_true",
+        help="Modelyard with 1,000 users, 200 groups and 10,000 permissions, beside itself without authorization",
+    )
     return parser.parse_args()
 
 
@@ -130,13 +140,33 @@ def _contenders(folder: Path, versions: int) -> tuple[list[tuple[Contender, Cont
     ]
 
 
-def _measure(run: Run, rows: Sequence[Row], everybody: Sequence[Contender], few: Sequence[Contender]) -> None:
+def _with_and_without_people(folder: Path, versions: int) -> tuple[list[tuple[Contender, Contender]], list[Contender]]:
+    """Return pairs of Modelyard without authorization and with it, over the same data."""
+    data = Data.of(versions)
+    return [
+        (
+            Modelyard(f"modelyard, {database}", folder / f"open-{database}", data, on_postgresql=on_postgresql),
+            Modelyard(
+                f"modelyard with people, {database}",
+                folder / f"people-{database}",
+                data,
+                on_postgresql=on_postgresql,
+                with_people=True,
+            ),
+        )
+        for database, on_postgresql in (("SQLite", False), ("PostgreSQL", True))
+    ], []
+
+
+def _measure(
+    run: Run, rows: Sequence[Row], everybody: Sequence[Contender], few: Sequence[Contender], *, promote: bool
+) -> None:
     for number in range(run.rounds):
         for row in rows:
             for contender in (*everybody, *(few if row.measure in GROWING else ())):
                 run.load(row, contender, run.seconds, seed=number)
             print(f"round {number + 1} of {run.rounds}: {row.measure}", flush=True)
-        for contender in everybody:
+        for contender in everybody if promote else ():
             run.promote(contender)
 
 

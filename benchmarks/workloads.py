@@ -4,7 +4,7 @@ The data are those of `seeding.py`. The random choices follow from the seed.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from random import Random
 from urllib.parse import urlencode
@@ -16,25 +16,32 @@ PAGE = 100
 
 
 class Asking:
-    """Writes requests to one server about data with so many small models."""
+    """Writes requests to a server about data with so many small models; each shows one of `tokens`, if there are any."""
 
-    def __init__(self, port: int, seed: str, *, models: int, page_token: str = "") -> None:
+    def __init__(self, port: int, seed: str, *, models: int, page_token: str = "", tokens: Sequence[str] = ()) -> None:
         self.seed = seed
         self.random = Random(seed)
         self.models = models
         # Where a page begins; without it the first one is asked for.
         self.page = {"page_token": page_token} if page_token else {}
         self.host = f"Host: 127.0.0.1:{port}\r\n"
+        self.tokens = tokens
 
     def get(self, route: str, **query: object) -> bytes:
         """Return a GET request."""
-        return f"GET {PREFIX}/{route}?{urlencode(query)} HTTP/1.1\r\n{self.host}\r\n".encode()
+        return f"GET {PREFIX}/{route}?{urlencode(query)} HTTP/1.1\r\n{self.head()}\r\n".encode()
 
     def post(self, route: str, **body: object) -> bytes:
         """Return a POST request with a JSON body."""
         content = json.dumps(body)
-        head = f"POST {PREFIX}/{route} HTTP/1.1\r\n{self.host}Content-Type: application/json\r\n"
+        head = f"POST {PREFIX}/{route} HTTP/1.1\r\n{self.head()}Content-Type: application/json\r\n"
         return f"{head}Content-Length: {len(content)}\r\n\r\n{content}".encode()
+
+    def head(self) -> str:
+        """Return the lines that every request has."""
+        if not self.tokens:
+            return self.host
+        return f"{self.host}Authorization: Bearer {self.random.choice(self.tokens)}\r\n"
 
     def any_model(self) -> int:
         """Return the number of a random small model."""
