@@ -16,7 +16,7 @@ PAGE = 100
 
 
 class Asking:
-    """Writes requests to a server about data with so many small models; each shows one of `tokens`, if there are any."""
+    """Writes requests to one server about data with so many small models, with one of `tokens` where there are any."""
 
     def __init__(self, port: int, seed: str, *, models: int, page_token: str = "", tokens: Sequence[str] = ()) -> None:
         self.seed = seed

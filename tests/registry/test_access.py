@@ -3,15 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from modelyard.database.session import autocommit, reading, transaction
-from modelyard.database.tables import RegisteredModel
+from modelyard.database.tables import RegisteredModel, metadata
 from modelyard.errors import PermissionDenied
 from modelyard.registry import access
 from modelyard.registry.access import Actor
+from modelyard.registry.authentication import MUCH
 from modelyard.registry.pages import Search
-from modelyard.registry.permissions import WantedLevel, update_permissions
+from modelyard.registry.permissions import WantedLevel, set_permissions, update_permissions
 from modelyard.registry.registered_models import create_registered_model, find_registered_model
 from modelyard.registry.searches import list_registered_models
 from modelyard.rules.ordering import REGISTERED_MODEL_TIES
@@ -35,9 +36,10 @@ def level(desk: Desk, actor: Actor, model: str = "m") -> Level | None:
         return access.level_of(session, actor, find_registered_model(session, model))
 
 
-def seen(desk: Desk, actor: Actor) -> list[str]:
+def seen(desk: Desk, actor: Actor, behind: str | None = None) -> list[str]:
+    last = [behind] if behind else None
     with autocommit(desk.engine) as connection:
-        page = list_registered_models(connection, actor, Search([], REGISTERED_MODEL_TIES, 100))
+        page = list_registered_models(connection, actor, Search([], REGISTERED_MODEL_TIES, 100, last))
     return [model.name for model in page.rows]
 
 
@@ -65,7 +67,42 @@ def test_a_level_counts_however_it_is_held(desk: Desk, kind: PrincipalKind, hold
     grant(desk, kind, holder, Level.CAN_EDIT, on)
 
     assert level(desk, bob) is Level.CAN_EDIT
-    assert seen(desk, bob) == ["m"]
+    assert seen(desk, desk.actor("bob")) == ["m"]
+
+
+def test_what_was_lost_on_the_root_is_lost(desk: Desk) -> None:
+    bob = desk.user("bob")
+    desk.model()
+    grant(desk, USER, "bob", Level.CAN_EDIT, "root")
+    assert (level(desk, bob), desk.actor("bob").on_root) == (Level.CAN_EDIT, True)
+
+    with transaction(desk.engine) as session:
+        set_permissions(session, CONSOLE, "root", [WantedLevel(GROUP, "admins", Level.CAN_MANAGE)])
+
+    assert (level(desk, bob), seen(desk, desk.actor("bob"))) == (None, [])
+
+
+def test_whoever_holds_much_is_answered_in_another_way_with_the_same(desk: Desk) -> None:
+    bob = desk.user("bob", "team")
+    rows = [
+        {"public_id": f"{number:032x}", "name": f"m{number:03}", "description": "", "created_by": "ann"}
+        for number in range(MUCH + 50)
+    ]
+    with transaction(desk.engine) as session:
+        models = metadata.tables["registered_models"]
+        session.execute(insert(models), rows)
+        granted = session.scalars(select(models.c.id).order_by(models.c.name).limit(MUCH)).all()
+        held = [
+            {"model_id": row, "principal_id": bob.principals[place % 2], "level": Level.CAN_READ}
+            for place, row in enumerate(granted)
+        ]
+        session.execute(insert(metadata.tables["grants"]), held)
+
+    much = desk.actor("bob")
+
+    assert (bob.holds_much, much.holds_much) == (False, True)
+    assert seen(desk, much) == seen(desk, bob) == [f"m{number:03}" for number in range(100)]
+    assert seen(desk, much, behind="m150") == seen(desk, bob, behind="m150") == [f"m{n:03}" for n in range(151, MUCH)]
 
 
 def test_of_several_levels_the_highest_counts(desk: Desk) -> None:

@@ -4,14 +4,15 @@ The effective level is the highest of what somebody holds on the model and on th
 administrators may manage everything. A token takes away from that, it never adds (contracts/databricks.md 1.6).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, exists, or_, true
-from sqlmodel import Session, col, select
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, true
+from sqlmodel import Session
 
-from modelyard.database.tables import Grant, RegisteredModel, metadata
+from modelyard.database.any_of import is_any_of, numbers_given, numbers_named
+from modelyard.database.tables import RegisteredModel, metadata
 from modelyard.errors import PermissionDenied
 from modelyard.rules.permissions import NEEDED, Ability, Level, allows, at_least, highest, needed_to_transition
 from modelyard.rules.stages import Stage
@@ -19,15 +20,23 @@ from modelyard.rules.tokens import UNLIMITED, Scope, TokenLimits, scope_includes
 
 _models = metadata.tables["registered_models"]
 _grants = metadata.tables["grants"]
+_HELD = select(_grants.c.level).where(
+    is_any_of(_grants.c.principal_id, numbers_named("principals")),
+    or_(_grants.c.model_id == bindparam("model_id", type_=BigInteger()), _grants.c.model_id.is_(None)),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """How somebody came in, for the audit log: by which token, from where, with which request."""
+    """How somebody came in, for the audit log: by which token, from where, with which request.
+
+    `unnoted` says that the token's use wants to be written down.
+    """
 
     token_id: str | None = None
     address: str = ""
     request_id: str = ""
+    unnoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +44,15 @@ class Actor:
     """Who does something: a person, a program, the scheduler. Administrators may manage every model.
 
     `principals` are the row ids under which permissions are looked up: the actor's own first, then its groups'.
+    `on_root` says that one of them holds something on the root, and so on every model; `holds_much`, that they hold
+    something on more models than can be gathered in no time.
     """
 
     name: str
     is_admin: bool = False
     principals: tuple[int, ...] = ()
+    on_root: bool = False
+    holds_much: bool = False
     limits: TokenLimits = UNLIMITED
     # Not compared: whoever keeps a statement for an actor keeps it for all of that actor's requests.
     via: Via = field(default_factory=Via, compare=False)
@@ -49,13 +62,13 @@ def level_of(session: Session, actor: Actor, model: RegisteredModel) -> Level | 
     """Return the level that `actor` has on `model`, None for none."""
     if not actor.limits.reaches(model.name):
         return None
-    held = Level.CAN_MANAGE if actor.is_admin else _held(session, actor, _on_model_or_root(model.id))
+    held = Level.CAN_MANAGE if actor.is_admin else _held(session, actor, model.id)
     return _within_scope(actor, held)
 
 
 def level_on_root(session: Session, actor: Actor) -> Level | None:
     """Return the level that `actor` has on the root, and so on every model."""
-    held = Level.CAN_MANAGE if actor.is_admin else _held(session, actor, col(Grant.model_id).is_(None))
+    held = Level.CAN_MANAGE if actor.is_admin else _held(session, actor, None)
     return _within_scope(actor, held)
 
 
@@ -112,39 +125,52 @@ def require_reach(actor: Actor, model_name: str) -> None:
 
 def visible(actor: Actor) -> ColumnElement[bool]:
     """Return the condition on registered_models for those that lists and searches show to `actor`."""
-    return held_at_least(actor, Level.CAN_READ)
+    return _condition(sight_of(actor), seen_values(actor))
 
 
 def held_at_least(actor: Actor, level: Level) -> ColumnElement[bool]:
     """Return the condition on registered_models for those on which `actor` holds `level` or more."""
-    return _condition(sight_of(actor), level, seen_values(actor))
+    values = seen_values(actor)
+    within = _within(actor.limits.models is not None, values)
+    if actor.is_admin:
+        return within
+    mine = and_(_mine(numbers_given(actor.principals)), _grants.c.level.in_(at_least(level)))
+    on_root = exists().where(mine, _grants.c.model_id.is_(None))
+    return and_(within, or_(on_root, _models.c.id.in_(_granted(mine))))
 
 
 class Sight(NamedTuple):
     """All of an actor that shapes a statement; the rest are values. Statements can be kept for each sight."""
 
-    is_admin: bool
+    sees_all: bool
     limited: bool
+    # What was seen of an actor's permissions some seconds ago chooses the way to an answer, never the answer.
+    holds_much: bool = False
 
 
 def sight_of(actor: Actor) -> Sight:
     """Return what a statement for `actor` has in common with those for many others."""
-    return Sight(actor.is_admin, actor.limits.models is not None)
+    return Sight(actor.is_admin or actor.on_root, actor.limits.models is not None, actor.holds_much)
 
 
-def visible_by(sight: Sight) -> ColumnElement[bool]:
-    """Return the condition of `visible` for everybody of one sight; to be run with an actor's `seen_values`."""
-    return _condition(sight, Level.CAN_READ, None)
+def visible_by(sight: Sight, *, few: bool) -> ColumnElement[bool]:
+    """Return the condition of `visible` for everybody of one sight; to be run with an actor's `seen_values`.
+
+    The permissions on each model that comes up are looked up when `few` says that few will, or when the actor's are
+    many. Otherwise they are gathered, and lead to the models.
+    """
+    return _condition(sight, None, few=few)
 
 
 def seen_values(actor: Actor) -> dict[str, Any]:
     """Return the values with which a statement of the actor's sight is run."""
     # A key that a statement does not ask for is refused, so each sight has its own.
+    sight = sight_of(actor)
     values: dict[str, Any] = {}
     if actor.limits.models is not None:
         values["seen_models"] = sorted(actor.limits.models)
-    if not actor.is_admin:
-        values["seen_principals"] = list(actor.principals)
+    if not sight.sees_all:
+        values["seen_principals"] = actor.principals
     return values
 
 
@@ -155,25 +181,31 @@ def require_visible(actor: Actor, name: str, *, seen: bool) -> None:
         raise _refusal(actor, name, None, Ability.VIEW)
 
 
-def _condition(sight: Sight, level: Level, values: Mapping[str, Any] | None) -> ColumnElement[bool]:
+def _condition(sight: Sight, values: Mapping[str, Any] | None, *, few: bool = False) -> ColumnElement[bool]:
     """Return the condition with its values, or to be run with them when there are none."""
-    within: ColumnElement[bool] = true()
-    if sight.limited:
-        within = _models.c.name.in_(_bound("seen_models", values))
-    if sight.is_admin:
+    within = _within(sight.limited, values)
+    if sight.sees_all:
         return within
-    mine: ColumnElement[bool] = _grants.c.principal_id.in_(_bound("seen_principals", values))
-    if level is not Level.CAN_READ:
-        mine = and_(mine, _grants.c.level.in_(at_least(level)))
-    on_root = exists().where(mine, _grants.c.model_id.is_(None))
-    on_models = select(_grants.c.model_id).where(mine, _grants.c.model_id.is_not(None))
-    return and_(within, or_(on_root, _models.c.id.in_(on_models)))
+    mine = _mine(numbers_named("seen_principals") if values is None else numbers_given(values["seen_principals"]))
+    if few or sight.holds_much:
+        return and_(within, exists().where(_grants.c.model_id == _models.c.id, mine).correlate(_models))
+    return and_(within, _models.c.id.in_(_granted(mine)))
 
 
-def _bound(name: str, values: Mapping[str, Any] | None) -> BindParameter[Any]:
+def _within(limited: bool, values: Mapping[str, Any] | None) -> ColumnElement[bool]:
+    if not limited:
+        return true()
     if values is None:
-        return bindparam(name, expanding=True)
-    return bindparam(name, values[name], expanding=True, unique=True)
+        return _models.c.name.in_(bindparam("seen_models", expanding=True))
+    return _models.c.name.in_(values["seen_models"])
+
+
+def _mine(principals: BindParameter[Any]) -> ColumnElement[bool]:
+    return is_any_of(_grants.c.principal_id, principals)
+
+
+def _granted(mine: ColumnElement[bool]) -> Select[Any]:
+    return select(_grants.c.model_id).where(mine, _grants.c.model_id.is_not(None))
 
 
 def _refusal(actor: Actor, name: str, held: Level | None, ability: Ability) -> PermissionDenied:
@@ -183,17 +215,12 @@ def _refusal(actor: Actor, name: str, held: Level | None, ability: Ability) -> P
     )
 
 
-def _on_model_or_root(model_id: int) -> ColumnElement[bool]:
-    return or_(col(Grant.model_id) == model_id, col(Grant.model_id).is_(None))
-
-
-def _held(session: Session, actor: Actor, where: ColumnElement[bool]) -> Level | None:
+def _held(session: Session, actor: Actor, model_id: int | None) -> Level | None:
+    """Return the highest level on the root, and on a model if one is given."""
     if not actor.principals:
         return None
-    levels: Iterable[str] = session.exec(
-        select(Grant.level).where(where, col(Grant.principal_id).in_(actor.principals))
-    )
-    return highest(*map(Level, levels))
+    rows = session.connection().execute(_HELD, {"model_id": model_id, "principals": actor.principals})
+    return highest(*(Level(row.level) for row in rows))
 
 
 def _within_scope(actor: Actor, held: Level | None) -> Level | None:

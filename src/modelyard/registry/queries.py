@@ -146,7 +146,7 @@ def _numbered_row(
 def _of_named_model(sight: Sight, *columns: ColumnElement[Any]) -> Select[Any]:
     """Return a SELECT about one model by its name that says first whether somebody of this sight may see it."""
     named = and_(models.c.name == bindparam("name"), models.c.deleted_at_ms.is_(None))
-    return select(access.visible_by(sight), *columns).where(named)
+    return select(access.visible_by(sight, few=True), *columns).where(named)
 
 
 @lru_cache(_KEPT)

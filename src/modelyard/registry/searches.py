@@ -41,6 +41,10 @@ VERSION_COLUMNS: Columns = {
     "created_at": versions.c.created_at_ms,
     "updated_at": versions.c.updated_at_ms,
 }
+# Comparisons that few models, or few versions, stand.
+_BY_NAME = {("name", Operator.EQUAL), ("name", Operator.IN)}
+_BY_OTHER_INDEX = {("run_id", Operator.EQUAL), ("run_id", Operator.IN), (Tag, Operator.EQUAL)}
+_FEW = _BY_NAME | _BY_OTHER_INDEX
 # Keys of the orders -> fields of what is shown.
 _MODEL_FIELDS = {"name": "name", "updated_at": "updated_at_ms"}
 _VERSION_FIELDS = {
@@ -94,7 +98,8 @@ def _page(found: list[_Shown], wanted: Search, fields: Mapping[str, str]) -> Pag
 
 @lru_cache(_KEPT)
 def _models_statement(sight: Sight, shape: Shape) -> Select[Any]:
-    conditions = [models.c.deleted_at_ms.is_(None), access.visible_by(sight)]
+    few = not _FEW.isdisjoint(shape.compared)
+    conditions = [models.c.deleted_at_ms.is_(None), access.visible_by(sight, few=few)]
     conditions += search.conditions(shape, _OF_MODELS, _TAGGED_MODELS)
     page = _page_of_ids(select(models.c.id), shape, _OF_MODELS, conditions)
     read = page.join(models, models.c.id == page.c.id)
@@ -106,7 +111,7 @@ def _versions_statement(sight: Sight, shape: Shape) -> Select[Any]:
     by_model = _begins_at_models(shape)
     # The first follows from the second; the index of the models' names asks for it.
     living = [models.c.deleted_at_ms.is_(None), versions.c.deleted_at_ms.is_(None)]
-    conditions = [*living, access.visible_by(sight)]
+    conditions = [*living, access.visible_by(sight, few=not _FEW.isdisjoint(shape.compared))]
     conditions += search.conditions(shape, VERSION_COLUMNS, TAGGED_VERSIONS, begin_at_tags=not by_model)
     tables = (models, versions) if by_model else (versions, models)
     ids = select(versions.c.id).select_from(LeftFirst(*tables, models.c.id == versions.c.model_id))
@@ -119,10 +124,9 @@ def _versions_statement(sight: Sight, shape: Shape) -> Select[Any]:
 
 def _begins_at_models(shape: Shape) -> bool:
     """Whether few models, or models in their order, lead to the versions of a search."""
-    if ("name", Operator.EQUAL) in shape.compared or ("name", Operator.IN) in shape.compared:
+    if not _BY_NAME.isdisjoint(shape.compared):
         return True
-    by_other_index = {("run_id", Operator.EQUAL), ("run_id", Operator.IN), (Tag, Operator.EQUAL)}
-    return shape.order[0].name == "name" and by_other_index.isdisjoint(shape.compared)
+    return shape.order[0].name == "name" and _BY_OTHER_INDEX.isdisjoint(shape.compared)
 
 
 def _page_of_ids(

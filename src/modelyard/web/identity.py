@@ -18,10 +18,10 @@ from flask import g
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from modelyard.database.session import reading, transaction
+from modelyard.database.session import autocommit, reading, transaction
 from modelyard.errors import Unauthorized
 from modelyard.registry.access import Actor
-from modelyard.registry.authentication import NOTED_EACH_MS, actor_of_name, actor_of_token, note_use
+from modelyard.registry.authentication import actor_of_name, actor_of_token, note_use
 from modelyard.registry.principals import ADMIN_ID, ADMINS_ID, LOCAL_ID
 from modelyard.rules import principals
 from modelyard.rules.tokens import digest_of, public_id_of
@@ -66,7 +66,6 @@ class Identity:
     throttle: Throttle = field(default_factory=Throttle)
     clock: Callable[[], float] = time.monotonic
     _known: OrderedDict[str, _Known] = field(default_factory=OrderedDict)
-    _noted_s: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def actor_of(self, authorization: str | None, *, address: str = "") -> Actor:
@@ -111,19 +110,16 @@ class Identity:
         if self.admin_token and hmac.compare_digest(token.encode(), self.admin_token.encode()):
             return ADMIN
         try:
-            with reading(self.engine) as session:
-                actor = actor_of_token(session, token)
+            with autocommit(self.engine) as connection:
+                actor = actor_of_token(connection, token)
         except Unauthorized as error:
             raise Unauthorized(f"{error.message} {_HOW}") from error
-        self._note_use(actor)
+        if actor.via.unnoted:
+            self._note_use(actor.via.token_id or "")
         return actor
 
-    def _note_use(self, actor: Actor) -> None:
+    def _note_use(self, public_id: str) -> None:
         """Write down when a token was last used. Whoever uses it does not care, so a failure is only logged."""
-        public_id, now = actor.via.token_id or "", self.clock()
-        if now - self._noted_s.get(public_id, -NOTED_EACH_MS) < NOTED_EACH_MS / 1000:
-            return
-        self._noted_s[public_id] = now
         try:
             with transaction(self.engine) as session:
                 note_use(session, public_id)

@@ -1,4 +1,4 @@
-"""Transactions that change who may come in: what this process believes of callers ends with them."""
+"""Transactions that change who may come in, or see everything: what this process believes of callers ends with them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from modelyard.database.session import reading, transaction
+from modelyard.database.session import reading
 from modelyard.errors import InvalidValue
 from modelyard.registry import permissions as registry
 from modelyard.registry.permissions import HeldLevel, WantedLevel
@@ -12,6 +12,7 @@ from modelyard.rules.permissions import DESCRIPTIONS, ROOT, parse_level
 from modelyard.rules.principals import PrincipalKind
 from modelyard.web.api.answers import Json
 from modelyard.web.api.arguments import Arguments, Text, arguments
+from modelyard.web.api.changing import changing_people
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 
@@ -72,14 +73,14 @@ def get_levels(object_id: str) -> Json:
 def put(object_id: str) -> Json:
     """Replace every direct permission."""
     wanted = arguments(WantedPermissions).read()
-    with transaction(site().engine) as session:
+    with changing_people() as session:
         return _answer(object_id, registry.set_permissions(session, current_actor(), object_id, wanted))
 
 
 def patch(object_id: str) -> Json:
     """Add or change permissions of those who are named."""
     wanted = arguments(WantedPermissions).read()
-    with transaction(site().engine) as session:
+    with changing_people() as session:
         return _answer(object_id, registry.update_permissions(session, current_actor(), object_id, wanted))
 
 
