@@ -137,7 +137,7 @@ def test_whoever_holds_little_pays_for_that_and_not_for_the_registry(crowd: Crow
     many, few = (cost(each.engine, ask(each.actor("little"))) for each in (crowd, handful))
 
     print(f"\n{name} ({crowd.engine.dialect.name}): {many} at many, {few} at few")
-    # A page of all there is may pass over others' models, at some 14 of SQLite's steps each; their versions it does not.
+    # A page of all there is may pass over others' models, in some 14 of SQLite's steps each, but not their versions.
     passed = 20 * (MANY - FEW) // FEW_VERSIONS if name in ("search models", "search versions") else 0
     assert many <= 1.3 * few + 10 + passed
 
