@@ -19,7 +19,8 @@ def show() -> Response:
     with reading(site().engine) as session:
         chosen = None
         if name:
-            chosen = model_usage(session, read_registered_model(session, current_actor(), name).id)
+            model = read_registered_model(session, current_actor(), name)
+            chosen = model_usage(session, model.id, current_actor())
         whole = registry_usage(session) if current_actor().is_admin else None
         models = largest_models(session, current_actor(), limit=_SHOWN_MODELS)
     return page("usage.html", title="Storage", section="usage", name=name, chosen=chosen, whole=whole, models=models)
