@@ -8,6 +8,7 @@ import pytest
 from modelyard.database.session import transaction
 from modelyard.database.tables import Activity
 from modelyard.errors import InvalidState, InvalidValue, ModelyardError, NotFound, PermissionDenied
+from modelyard.registry import open_requests
 from modelyard.registry.access import Actor
 from modelyard.registry.model_versions import delete_model_version
 from modelyard.registry.transition_requests import (
@@ -193,6 +194,28 @@ def test_requests_to_archive_are_fulfilled_when_a_promotion_archives(desk: Desk,
     assert desk.stages() == {1: "Archived", 2: "Production"}
     assert desk.open_requests(number=1) == []
     assert desk.jobs()[-1].arguments == {"versions": [1], "from_stage": "Production", "promoted": 2}
+
+
+def test_so_are_those_of_a_few_among_many_that_step_aside(
+    desk: Desk, bob: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_requests, "_MANY", 2)
+    desk.model("other")
+    desk.ready("other", stage=PRODUCTION)
+    for _ in range(4):
+        desk.ready(stage=PRODUCTION)
+    with transaction(desk.engine) as session:
+        create_transition_request(session, ANN, "other", 1, to=ARCHIVED)
+    for number in (3, 5):
+        wish(desk, bob, ARCHIVED, number=number)
+    wish(desk, bob, STAGING, number=4)
+
+    desk.move("m", 1, PRODUCTION, archive_existing=True)
+
+    assert set(desk.stages().values()) == {"Production", "Archived"}
+    assert desk.open_requests(number=3) == desk.open_requests(number=5) == []
+    assert desk.open_requests(number=4) == [("bob", "Staging")]
+    assert desk.open_requests("other") == [(ANN.name, "Archived")]
 
 
 def test_a_move_to_the_stage_that_it_is_in_records_nothing(desk: Desk) -> None:

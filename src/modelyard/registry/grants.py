@@ -2,22 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, delete
+from sqlalchemy import ColumnElement, bindparam, delete, insert
 from sqlmodel import Session, col, select
 
-from modelyard.database.tables import Grant, Principal, RegisteredModel
+from modelyard.database.tables import Grant, Principal, RegisteredModel, metadata
 from modelyard.registry.access import Actor
-from modelyard.registry.principals import LIVING, label
+from modelyard.registry.principals import LIVING, label_of
 from modelyard.rules.permissions import Level
+
+_principals = metadata.tables["principals"]
+_INSERT = insert(metadata.tables["grants"])
+_NAMED = select(_principals.c.kind, _principals.c.name).where(_principals.c.id == bindparam("owner_id"))
 
 
 def grant_to_creator(session: Session, actor: Actor, model: RegisteredModel) -> dict[str, str]:
     """Let whoever made `model` manage it; return that as the audit log tells it. Nobody for an actor without a row."""
     if not actor.principals:
         return {}
-    session.add(Grant(model_id=model.id, principal_id=actor.principals[0], level=Level.CAN_MANAGE))
-    owner = session.get_one(Principal, actor.principals[0])
-    return {label(owner): Level.CAN_MANAGE}
+    owner_id = actor.principals[0]
+    row = {"model_id": model.id, "principal_id": owner_id, "level": Level.CAN_MANAGE}
+    session.connection().execute(_INSERT, row)
+    owner = session.connection().execute(_NAMED, {"owner_id": owner_id}).one()
+    return {label_of(owner.kind, owner.name): Level.CAN_MANAGE}
 
 
 def grants_on(session: Session, model_id: int | None) -> list[tuple[Grant, Principal]]:

@@ -108,7 +108,12 @@ def check_changeable(principal: Principal) -> None:
 
 def label(principal: Principal) -> str:
     """Return how the audit log names a principal."""
-    return f"{principal.kind}:{principal.name}"
+    return label_of(principal.kind, principal.name)
+
+
+def label_of(kind: str, name: str) -> str:
+    """Return how the audit log names the principal of this kind and name."""
+    return f"{kind}:{name}"
 
 
 def shown_kind(kind: str) -> str:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import update
-from sqlmodel import Session, col
+from sqlalchemy import bindparam, update
+from sqlmodel import Session
 
 from modelyard.database.session import current_ms
-from modelyard.database.tables import ModelVersion, RegisteredModel
+from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
@@ -24,6 +24,20 @@ from modelyard.rules.stages import IN_USE, Stage, check_archiving
 from modelyard.rules.texts import check_comment
 from modelyard.rules.transition_requests import RequestStatus
 from modelyard.rules.versions import VersionStatus, check_ready
+
+_versions = metadata.tables["model_versions"]
+_ARCHIVE = (
+    update(_versions)
+    .where(
+        _versions.c.model_id == bindparam("its_model"),
+        _versions.c.stage == bindparam("left_stage"),
+        _versions.c.status == READY,
+        _versions.c.id != bindparam("moving_id"),
+        _versions.c.deleted_at_ms.is_(None),
+    )
+    .values(stage=Stage.ARCHIVED, stage_changed_at_ms=bindparam("at_ms"), updated_at_ms=bindparam("at_ms"))
+    .returning(_versions.c.version, _versions.c.id)
+)
 
 
 def transition_model_version_stage(
@@ -137,20 +151,9 @@ def _told_closed(closed: int) -> str:
 
 def _archive_others(session: Session, moving: ModelVersion, stage: Stage, *, at_ms: int) -> Left:
     """Archive every other version in `stage` by one statement: no reader sees two truths."""
-    moved = session.execute(
-        update(ModelVersion)
-        .where(
-            col(ModelVersion.model_id) == moving.model_id,
-            col(ModelVersion.stage) == stage,
-            col(ModelVersion.status) == READY,
-            col(ModelVersion.id) != moving.id,
-            col(ModelVersion.deleted_at_ms).is_(None),
-        )
-        .values(stage=Stage.ARCHIVED, stage_changed_at_ms=at_ms, updated_at_ms=at_ms)
-        .returning(col(ModelVersion.version), col(ModelVersion.id))
-        .execution_options(synchronize_session=False)
-    )
-    rows = sorted(tuple(row) for row in moved)
+    who = {"its_model": moving.model_id, "left_stage": stage, "moving_id": moving.id, "at_ms": at_ms}
+    # Not by the session: it would look for a thousand objects that nobody has loaded.
+    rows = sorted((number, row_id) for number, row_id in session.connection().execute(_ARCHIVE, who))
     return Left([number for number, _ in rows], [row_id for _, row_id in rows])
 
 
