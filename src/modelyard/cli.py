@@ -171,6 +171,16 @@ def doctor(
     sys.exit(run_doctor(_start(log_level="error"), deep=deep, as_json=as_json))
 
 
+@app.command("login-link")
+def login_link(
+    name: Annotated[str, typer.Argument(help="Who signs in: a user, or `admin`.")] = "admin",
+) -> None:
+    """Print an address that signs a browser in, once."""
+    from modelyard.console import login_link as link
+
+    print(link.told(link.login_link(load_settings(), name)))
+
+
 @app.command()
 def download(
     version: Annotated[str, typer.Argument(help="NAME/VERSION, such as house-prices/3.", metavar="VERSION")],

@@ -1,6 +1,6 @@
 """A version's activities as somebody sees them: with what that very person may do about each."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
@@ -10,6 +10,7 @@ from modelyard.registry import access
 from modelyard.registry.access import Actor
 from modelyard.registry.model_versions import read_model_version
 from modelyard.registry.open_requests import open_request_ids, open_requests
+from modelyard.registry.pages import Page
 from modelyard.rules.activities import WORKFLOW, ActivityType, AvailableAction
 from modelyard.rules.permissions import Ability, Level, allows
 from modelyard.rules.stages import Stage
@@ -33,6 +34,31 @@ def list_activities(session: Session, actor: Actor, name: str, number: int) -> l
         .order_by(col(Activity.created_at_ms), col(Activity.id))
     )
     return see(session, actor, model, version, session.exec(statement))
+
+
+def newest_activities(
+    session: Session,
+    actor: Actor,
+    name: str,
+    number: int,
+    *,
+    kinds: Collection[ActivityType] = (),
+    limit: int,
+    before_id: int | None = None,
+) -> Page[SeenActivity]:
+    """Return a page of everything that happened to a version, newest first; of some kinds if so asked.
+
+    Raises NotFound, PermissionDenied.
+    """
+    model, version = read_model_version(session, actor, name, number)
+    statement = select(Activity).where(col(Activity.version_id) == version.id)
+    if kinds:
+        statement = statement.where(col(Activity.activity_type).in_(sorted(kinds)))
+    if before_id is not None:
+        statement = statement.where(col(Activity.id) < before_id)
+    rows = list(session.exec(statement.order_by(col(Activity.id).desc()).limit(limit + 1)))
+    shown = see(session, actor, model, version, rows[:limit])
+    return Page(shown, [rows[limit - 1].id] if len(rows) > limit else None)
 
 
 def list_open_requests(session: Session, actor: Actor, name: str, number: int) -> list[SeenActivity]:

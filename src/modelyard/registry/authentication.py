@@ -80,6 +80,15 @@ def actor_of_token(session: Session | Connection, text: str) -> Actor:
     return _actor(rows, limits_of(rows[0]), Via(token_id=public_id, unnoted=bool(rows[0].unnoted)))
 
 
+def actor_of_token_id(session: Session | Connection, public_id: str) -> Actor:
+    """Return who holds the token with this public id, which a signed text named. Raises Unauthorized."""
+    rows = session.execute(_OF_TOKEN, {"public_id": public_id}).all()
+    if not rows:
+        raise Unauthorized(_UNKNOWN)
+    _check_usable(rows[0])
+    return _actor(rows, limits_of(rows[0]), Via(token_id=public_id))
+
+
 def actor_of_name(session: Session, name: str) -> Actor | None:
     """Return the user or service principal called `name` with all rights; None for one who is not let in."""
     rows = session.execute(_OF_NAME, {"folded": folded(name)}).all()

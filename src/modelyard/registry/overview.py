@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 from modelyard.database.tables import Job, RegisteredModel, metadata
 from modelyard.registry import jobs
 from modelyard.registry.access import Actor
+from modelyard.registry.request_inbox import count_to_decide
 from modelyard.registry.shown import READY
 from modelyard.rules.jobs import JobStatus
 from modelyard.rules.stages import IN_USE, Stage
@@ -31,7 +32,7 @@ def navigation_counts(session: Session, actor: Actor) -> NavigationCounts:
     running = jobs.joined(select(func.count()).select_from(Job)).where(
         col(Job.status) == JobStatus.RUNNING, jobs.visible(actor)
     )
-    return NavigationCounts(running=session.scalar(running) or 0)
+    return NavigationCounts(running=session.scalar(running) or 0, requests=count_to_decide(session, actor))
 
 
 class NewestVersion(NamedTuple):

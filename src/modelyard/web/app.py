@@ -18,7 +18,7 @@ from modelyard.web.holding import Holding
 from modelyard.web.identity import Identity
 from modelyard.web.signing import Signer
 from modelyard.web.site import EXTENSION, Site, SourceRules, UploadRules
-from modelyard.web.ui.pages import mount_pages
+from modelyard.web.ui.pages import actor_of_browser, mount_pages
 from modelyard.web.unread_bodies import register_drain
 
 
@@ -31,7 +31,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.extensions[EXTENSION] = create_site(runtime)
     register_access_log(app)
     register_drain(app)
-    register_guard(app, open_endpoints=mount(app) | mount_pages(app))
+    register_guard(app, open_endpoints=mount(app) | mount_pages(app), actor_of_browser=actor_of_browser)
     register_error_handlers(app)
     return app
 

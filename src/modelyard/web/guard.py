@@ -1,5 +1,7 @@
 """What stands before every handler: a number for the request, the host check, the caller's identity."""
 
+from collections.abc import Callable
+
 from flask import Flask, g, request
 from werkzeug.exceptions import RequestHeaderFieldsTooLarge
 
@@ -14,8 +16,11 @@ from modelyard.web.site import site
 MAX_HEADER_CHARACTERS = 65_536
 
 
-def register_guard(app: Flask, open_endpoints: frozenset[str]) -> None:
-    """Check every request to `app`; those for `open_endpoints` need no credentials."""
+def register_guard(app: Flask, open_endpoints: frozenset[str], *, actor_of_browser: Callable[[], Actor | None]) -> None:
+    """Check every request to `app`; those for `open_endpoints` need no credentials.
+
+    `actor_of_browser` returns who a page's cookies say is calling, None for requests to which cookies open nothing.
+    """
 
     def before() -> None:
         begin_request(request.headers.get("X-Request-Id"))
@@ -23,18 +28,22 @@ def register_guard(app: Flask, open_endpoints: frozenset[str]) -> None:
         _check_addresses()
         # Unknown paths ask for credentials too: whoever has none learns nothing about them.
         if request.endpoint not in open_endpoints:
-            g.actor = identify()
+            g.actor = identify(actor_of_browser)
 
     app.before_request(before)
 
 
-def identify() -> Actor:
+def identify(actor_of_browser: Callable[[], Actor | None] = lambda: None) -> Actor:
     """Return who sends this request. Raises Unauthorized, LimitReached after too many wrong tokens."""
-    address = caller_address(
-        request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), site().trusted_proxies
-    )
-    actor = site().identity.actor_of(request.headers.get("Authorization"), address=address)
+    header, address = request.headers.get("Authorization"), calling_address()
+    actor = actor_of_browser() if header is None else None
+    actor = actor or site().identity.actor_of(header, address=address)
     return came_by(actor, address=address, request_id=request_id())
+
+
+def calling_address() -> str:
+    """Return where the request comes from, a trusted proxy's word taken for it."""
+    return caller_address(request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), site().trusted_proxies)
 
 
 def _check_headers() -> None:

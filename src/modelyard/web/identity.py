@@ -1,6 +1,6 @@
 """Who is calling: the one place that turns credentials into an actor.
 
-Browser sessions and single sign-on will be further ways in, beside `actor_of`.
+Single sign-on will be a further way in, beside `actor_of` and `actor_of_browser`.
 """
 
 import binascii
@@ -22,6 +22,7 @@ from modelyard.database.session import autocommit, reading, transaction
 from modelyard.errors import Unauthorized
 from modelyard.registry.access import Actor
 from modelyard.registry.authentication import actor_of_name, actor_of_token, note_use
+from modelyard.registry.browser_sessions import BrowserSession, actor_of_session
 from modelyard.registry.principals import ADMIN_ID, ADMINS_ID, LOCAL_ID
 from modelyard.rules import principals
 from modelyard.rules.tokens import digest_of, public_id_of
@@ -99,6 +100,30 @@ class Identity:
             return None
         with reading(self.engine) as session:
             return actor_of_name(session, name)
+
+    def actor_of_browser(self, found: BrowserSession) -> Actor:
+        """Return who sits before a signed-in browser. Raises Unauthorized when its session is over."""
+        if self.mode == "none":
+            return LOCAL
+        if found.begun_with == self.admin_mark:
+            return ADMIN
+        key = f"session {found.public_id} {found.begun_with}"
+        known = self._known.get(key)
+        if known is not None and self.clock() - known.seen_s < BELIEVED_S:
+            return known.actor
+        try:
+            with reading(self.engine) as session:
+                actor = actor_of_session(session, found)
+        except Unauthorized:
+            self._forget(key)
+            raise
+        self._remember(key, actor)
+        return actor
+
+    @property
+    def admin_mark(self) -> str:
+        """What a session that MODELYARD_ADMIN_TOKEN began holds of it: another token ends all of them."""
+        return f"admin:{digest_of(f'session {self.admin_token}')[:32]}"
 
     def forget_all(self) -> None:
         """Look everybody up again: something about people, groups or tokens was changed by this process."""

@@ -10,6 +10,7 @@ from modelyard.errors import InvalidValue, NotFound
 
 # The client fetches at once; large files by parallel ranges, each of which shows the link again.
 LINK_LIFE_S = 900
+LOGIN_LINK_LIFE_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Signer:
         self._pages = URLSafeSerializer(oldest_first, salt="modelyard.page-token")
         self._browsers = URLSafeSerializer(oldest_first, salt="modelyard.browser")
         self._forms = URLSafeSerializer(oldest_first, salt="modelyard.form")
+        self._sessions = URLSafeSerializer(oldest_first, salt="modelyard.session")
+        self._login_links = URLSafeTimedSerializer(oldest_first, salt="modelyard.login-link")
         self._notices = URLSafeTimedSerializer(oldest_first, salt="modelyard.notice")
 
     def sign_link(self, link: FileLink) -> str:
@@ -73,6 +76,30 @@ class Signer:
     def is_form_of(self, token: str, number: str) -> bool:
         """Whether a form's token belongs to the browser with this number."""
         return _text(self._forms, token) == number
+
+    def sign_session(self, browser: str, public_id: str, begun_with: str) -> str:
+        """Return what a signed-in browser's cookie holds; it is worth nothing in another browser."""
+        return str(self._sessions.dumps([browser, public_id, begun_with]))
+
+    def open_session(self, sealed: str, browser: str) -> tuple[str, str] | None:
+        """Return the public id of this browser's session and of what began it; None for a cookie of somebody else."""
+        try:
+            bound, public_id, begun_with = self._sessions.loads(sealed)
+        except (BadData, ValueError, TypeError):
+            return None
+        return (str(public_id), str(begun_with)) if bound == browser else None
+
+    def sign_login_link(self, name: str, nonce: str) -> str:
+        """Return the text of a one-time link by which `name` signs in."""
+        return str(self._login_links.dumps([name, nonce]))
+
+    def open_login_link(self, sealed: str) -> tuple[str, str]:
+        """Return whose link it is, and its number. Raises NotFound for an old or strange one."""
+        try:
+            name, nonce = self._login_links.loads(sealed, max_age=LOGIN_LINK_LIFE_S)
+        except (BadData, ValueError, TypeError) as error:
+            raise NotFound("This link is not valid, or not any more. Ask for a new one.") from error
+        return str(name), str(nonce)
 
     def sign_notice(self, text: str) -> str:
         """Return a text for somebody's next page, so that nobody else can put words there."""

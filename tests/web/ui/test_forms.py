@@ -103,8 +103,9 @@ def test_tags_and_aliases_are_set_and_removed(reader: Reader) -> None:
     reader.done("/models/m/tags/delete", key="team")
     reader.done(f"{here}/tags/delete", key="validation")
     reader.done(f"{here}/alias/delete", alias="champion")
-    assert "validation" not in text_of(reader.open(here))
-    assert "@champion" not in text_of(reader.open(here))
+    html = reader.open(here)
+    assert not elements(html, "button", **{"aria-label": "Remove the tag validation"})
+    assert "@champion" not in text_of(html)
 
 
 def test_what_is_no_tag_or_alias_comes_back_with_its_reason(reader: Reader) -> None:

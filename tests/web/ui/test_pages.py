@@ -31,7 +31,9 @@ def test_every_page_of_a_living_registry_answers_and_leads_on(reader: Reader) ->
             found = {link for link in links(answer.get_data(as_text=True)) if link.startswith("/")}
             waiting |= found - seen
 
-    plain = {one.path for one in PAGES if one.method == "GET" and "<" not in one.path}
+    plain = {one.path for one in PAGES if one.method == "GET" and "<" not in one.path and not one.open}
+    # Without MODELYARD_AUTH everybody is the registry's own user, who has no tokens.
+    plain -= {"/settings/tokens/new"}
     reached = {path.partition("?")[0] for path in seen}
     assert {path for path in plain if not path.startswith("/ui/")} - {"/"} - reached == set()
 

@@ -10,10 +10,12 @@ from typing import Final, Literal, cast
 from flask import Response, g, request
 
 from modelyard.errors import PermissionDenied
+from modelyard.registry.browser_sessions import LIFE_S, BrowserSession
 from modelyard.web.site import site
 
 BROWSER_COOKIE: Final = "modelyard_browser"
 THEME_COOKIE: Final = "modelyard_theme"
+SESSION_COOKIE: Final = "modelyard_session"
 NOTICE_COOKIE: Final = "modelyard_notice"
 FORM_FIELD: Final = "form_token"
 FORM_HEADER: Final = "X-Form-Token"
@@ -53,6 +55,25 @@ def theme() -> Literal["light", "dark"] | None:
     """Return the theme that this browser has chosen, None for that of its system."""
     chosen = request.cookies.get(THEME_COOKIE)
     return cast(Literal["light", "dark"], chosen) if chosen in ("light", "dark") else None
+
+
+def signed_in() -> BrowserSession | None:
+    """Return the session of this browser, None when it has none or shows somebody else's."""
+    found = site().signer.open_session(request.cookies.get(SESSION_COOKIE, ""), browser_number())
+    return BrowserSession(*found) if found else None
+
+
+def sign_in(answer: Response, public_id: str, begun_with: str) -> None:
+    """Sign this browser in, under a new number: a form or cookie from before opens nothing now."""
+    g.browser, g.browser_is_new = secrets.token_urlsafe(18), True
+    sealed = site().signer.sign_session(browser_number(), public_id, begun_with)
+    answer.set_cookie(SESSION_COOKIE, sealed, max_age=LIFE_S, httponly=True, secure=is_secure(), samesite="Lax")
+
+
+def sign_out(answer: Response) -> None:
+    """Forget this browser's session and number."""
+    g.browser, g.browser_is_new = secrets.token_urlsafe(18), True
+    answer.delete_cookie(SESSION_COOKIE, httponly=True, secure=is_secure(), samesite="Lax")
 
 
 def taken_notice() -> str:

@@ -17,7 +17,7 @@ from modelyard.web.request_ids import request_id
 from modelyard.web.site import site
 from modelyard.web.ui import words
 from modelyard.web.ui.assets import asset_address
-from modelyard.web.ui.browser import FORM_FIELD, form_token, leave_notice, taken_notice, theme
+from modelyard.web.ui.browser import FORM_FIELD, form_token, leave_notice, signed_in, taken_notice, theme
 from modelyard.web.ui.markdown import rendered
 
 # Refusals that a form answers beside its fields; htmx swaps this status and no other error.
@@ -37,6 +37,12 @@ def page(template: str, *, title: str, section: str, status: int = 200, **contex
     """Return a whole page; `section` is the entry of the navigation that it belongs to."""
     known = {"title": title, "section": section, "notice": taken_notice(), "counts": _counts(), **context}
     return _html(template, known, status)
+
+
+def plain_page(template: str, *, title: str, status: int = 200, **context: Any) -> Response:
+    """Return a page for somebody who is not known yet: without navigation."""
+    known = {"title": title, "section": "", "notice": taken_notice(), "counts": NavigationCounts(), "actor": None}
+    return _html(template, {**known, **context}, status)
 
 
 def fragment(template: str, **context: Any) -> Response:
@@ -108,6 +114,8 @@ def error_page(status: int, error_code: str, message: str) -> Response:
     return answer
 
 
+# Parts of the navigation that a template asks for by name.
+_SECTIONS: Final = ("requests", "permissions", "audit", "tokens")
 _ERROR_TITLES: Final = {
     400: "That cannot be done",
     401: "Please sign in",
@@ -127,8 +135,8 @@ def _html(template: str, context: dict[str, Any], status: int) -> Response:
         "form_field": Markup('<input type="hidden" name="{}" value="{}">').format(FORM_FIELD, token),
         "theme": theme(),
         "keys_off": request.cookies.get("modelyard_keys") == "off",
-        "signed_in": False,
-        "sections": (),
+        "signed_in": signed_in() is not None,
+        "sections": _SECTIONS,
         "now_ms": int(time.time() * 1000),
         "request_id": request_id(),
         "public_url": site().public_url,

@@ -29,6 +29,7 @@ from modelyard.web.site import site
 from modelyard.web.ui.asked import chosen, page_size, place, query, sealed_place, seq_of, typed
 from modelyard.web.ui.editing import description_form, read_edit, tag_form
 from modelyard.web.ui.frame import Refusal, fragment, go, page, sheet, unchanged
+from modelyard.web.ui.rights import rights_on
 from modelyard.web.ui.words import address, size
 
 _NEWEST_FIRST = [OrderKey("name"), OrderKey("version", descending=True)]
@@ -157,8 +158,10 @@ def _find(name: str) -> dict[str, Any]:
         comparisons.append(Comparison(Attribute("stage"), Operator.IN, tuple(sorted(IN_USE))))
     question = seq_of("versions", name, view)
     wanted = Search(comparisons, _NEWEST_FIRST, limit, place(question))
-    with autocommit(site().engine) as connection:
+    with reading(site().engine) as session:
+        connection = session.connection()
         model = queries.registered_model(connection, current_actor(), name)
+        rights = rights_on(session, registry.read_registered_model(session, current_actor(), name))
         counter = change_counter(connection, model.id)
         found = search_model_versions(connection, current_actor(), wanted)
         facts = version_facts(connection, [version.id for version in found.rows])
@@ -172,6 +175,7 @@ def _find(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "model": model,
+        "rights": rights,
         "view": view,
         "versions": found.rows,
         "facts": facts,

@@ -8,29 +8,38 @@ from typing import Any, Final
 from flask import Flask, Response, request
 
 from modelyard.database.session import repeat_conflicts
+from modelyard.registry.access import Actor
 from modelyard.web.errors import show_errors_as_pages
+from modelyard.web.site import site
 from modelyard.web.ui import (
+    activity,
     assets,
+    audit,
     compare,
     frame,
     job,
     jobs,
+    login,
     model,
     models,
+    permissions,
     preferences,
     register,
     schedules,
+    tokens,
     trash,
     usage,
+    users,
     version,
     version_changes,
     version_files,
     workers,
 )
-from modelyard.web.ui.browser import StaleForm, check_form, form_token, keep_cookies
+from modelyard.web.ui.browser import StaleForm, check_form, form_token, keep_cookies, signed_in
 
 ENDPOINT_PREFIX: Final = "page "
 _JOB: Final = "<int(max=9007199254740991):job_id>"
+_ROW: Final = "<int(max=9007199254740991):row_id>"
 _VERSION: Final = "/models/<name>/versions/<int:number>"
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -100,6 +109,13 @@ PAGES = [
     Page("POST", f"{_VERSION}/transition", version_changes.transition),
     Page("GET", f"{_VERSION}/delete", version_changes.confirm_delete),
     Page("POST", f"{_VERSION}/delete", version_changes.delete),
+    Page("GET", f"{_VERSION}/requests", activity.choose_answer),
+    Page("POST", f"{_VERSION}/requests", activity.answer),
+    Page("POST", f"{_VERSION}/comments", activity.comment),
+    Page("GET", f"{_VERSION}/comments/<comment_id>", activity.edit_comment),
+    Page("POST", f"{_VERSION}/comments/<comment_id>", activity.save_comment),
+    Page("POST", f"{_VERSION}/comments/<comment_id>/delete", activity.delete_comment),
+    Page("GET", "/requests", activity.inbox),
     Page("POST", f"{_VERSION}/verify", version_changes.verify),
     Page("GET", "/models/<name>/compare", compare.show),
     Page("GET", "/register", register.show),
@@ -124,6 +140,25 @@ PAGES = [
     Page("POST", "/trash/<public_id>/restore", trash.restore),
     Page("GET", "/trash/<public_id>/purge", trash.confirm_purge),
     Page("POST", "/trash/<public_id>/purge", trash.purge),
+    Page("GET", "/login", login.show, open=True),
+    Page("POST", "/login", login.by_token, open=True),
+    Page("GET", "/login/link", login.show_link, open=True),
+    Page("POST", "/login/link", login.by_link, open=True),
+    Page("POST", "/logout", login.leave),
+    Page("POST", "/logout/everywhere", login.leave_everywhere),
+    Page("GET", "/settings/tokens", tokens.show),
+    Page("POST", "/settings/tokens", tokens.create),
+    Page("GET", "/settings/tokens/new", tokens.new),
+    Page("POST", "/settings/tokens/<public_id>/revoke", tokens.revoke),
+    Page("GET", "/settings/users", users.show),
+    Page("POST", "/settings/users", users.create),
+    Page("GET", "/settings/users/new", users.new),
+    Page("POST", f"/settings/users/{_ROW}/active", users.set_active),
+    Page("POST", f"/settings/groups/{_ROW}/members", users.change_members),
+    Page("GET", "/audit", audit.show),
+    Page("GET", "/audit.jsonl", audit.export),
+    Page("GET", "/models/<name>/permissions", permissions.show),
+    Page("POST", "/models/<name>/permissions", permissions.change),
     Page("GET", "/settings/profile", preferences.show),
     Page("GET", "/settings/keys", preferences.show_keys),
     Page("POST", "/settings/theme", preferences.switch_theme),
@@ -155,8 +190,18 @@ def is_for_a_person() -> bool:
     return wants_html and not request.path.startswith(("/api/", "/ajax-api/", "/dbfs/"))
 
 
+def actor_of_browser() -> Actor | None:
+    """Return who a page's cookies say is calling; they open pages alone, never the API."""
+    if not (request.endpoint or "").startswith(ENDPOINT_PREFIX):
+        return None
+    found = signed_in()
+    return site().identity.actor_of_browser(found) if found else None
+
+
 def error_page(error: Exception | None, status: int, error_code: str, message: str) -> Response:
     """Return the page of a failure; whoever sent an outdated form gets the token for the next try with it."""
+    if status == HTTPStatus.UNAUTHORIZED and request.method == "GET" and "HX-Request" not in request.headers:
+        return frame.go(login.login_address())
     answer = frame.error_page(status, error_code, message)
     if isinstance(error, StaleForm):
         answer.headers["X-Form-Token"] = form_token()

@@ -51,7 +51,14 @@ def live(name: str, number: int) -> Response:
     tab = request.args.get("tab", "")
     contents_too = tab == "artifacts" and request.args.get("status") != found["version"].status
     files = _files(name, number, "") if contents_too else {}
-    return fragment("version_live.html", tab=tab, contents_too=contents_too, **found, **files)
+    return fragment(
+        "version_live.html",
+        tab=tab,
+        contents_too=contents_too,
+        request_args_plain=not request.args.get("older"),
+        **found,
+        **files,
+    )
 
 
 def _folder(name: str, number: int, path: str) -> Response:

@@ -15,6 +15,7 @@ from modelyard.registry.transitions import transition_model_version_stage
 from modelyard.rules.stages import IN_USE, Stage, parse_stage
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
+from modelyard.web.ui import activity
 from modelyard.web.ui.asked import ticked, typed
 from modelyard.web.ui.editing import description_form, read_edit, tag_form
 from modelyard.web.ui.frame import Refusal, go, sheet
@@ -101,13 +102,16 @@ def delete_alias(name: str, number: int) -> Response:
 
 def choose_transition(name: str, number: int) -> Response:
     """Ask for a comment, and whether the versions in the way step aside."""
-    return _transition_form(name, number, parse_stage(request.args.get("to", "")))
+    return _transition_form(name, number, parse_stage(request.args.get("to", "")), wish="wish" in request.args)
 
 
 def transition(name: str, number: int) -> Response:
     """Move a version to another stage."""
-    to, archive = parse_stage(typed("to")), ticked("archive_existing")
+    to, archive, wish = parse_stage(typed("to")), ticked("archive_existing"), ticked("wish")
     try:
+        if wish:
+            activity.ask(name, number, to)
+            return go(_here(name, number), f"You requested {to}. It stands among the pending requests.")
         with transaction(site().engine) as session:
             transition_model_version_stage(
                 session,
@@ -120,7 +124,7 @@ def transition(name: str, number: int) -> Response:
                 queue=site().queue,
             )
     except (InvalidValue, InvalidState, Damaged) as error:
-        return _transition_form(name, number, to, Refusal(error.message))
+        return _transition_form(name, number, to, Refusal(error.message), wish=wish)
     return go(_here(name, number), f"Version {number} is in {to}.")
 
 
@@ -170,7 +174,9 @@ def verify(name: str, number: int) -> Response:
     return go(address("jobs", job_id))
 
 
-def _transition_form(name: str, number: int, to: Stage, refusal: Refusal | None = None) -> Response:
+def _transition_form(
+    name: str, number: int, to: Stage, refusal: Refusal | None = None, *, wish: bool = False
+) -> Response:
     with reading(site().engine) as session:
         connection = session.connection()
         version = queries.model_version(connection, current_actor(), name, number)
@@ -178,13 +184,14 @@ def _transition_form(name: str, number: int, to: Stage, refusal: Refusal | None 
         others = others_in_stage(connection, model.id, to, but=number, limit=_SHOWN_OTHERS + 1) if to in IN_USE else []
     return sheet(
         "transition.html",
-        title=_title("Transition", number),
+        title=_title("Request a transition of" if wish else "Transition", number),
         section="models",
         action=f"{_here(name, number)}/transition",
         back=_here(name, number),
         refusal=refusal,
         version=version,
         to=to,
+        wish=wish,
         others=others[:_SHOWN_OTHERS],
         more_others=len(others) > _SHOWN_OTHERS,
         comment=typed("comment"),

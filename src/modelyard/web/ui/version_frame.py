@@ -19,8 +19,9 @@ from modelyard.rules.stages import Stage
 from modelyard.rules.versions import RegistrationMode, VersionStatus
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
-from modelyard.web.ui import job_words
+from modelyard.web.ui import activity, job_words
 from modelyard.web.ui.asked import seq_of
+from modelyard.web.ui.rights import rights_on
 from modelyard.web.ui.words import address
 
 _BUSY_S, _QUIET_S = 1, 5
@@ -49,11 +50,14 @@ def find(name: str, number: int) -> dict[str, Any]:
         integrity = integrity_of(session, facts.manifest_digest) if facts.manifest_digest else None
         choices = _choices(session, name, Stage(version.stage)) if version.status == VersionStatus.READY else []
         counter = change_counter(connection, model_row.id)
+        rights = rights_on(session, model_row)
+        history = activity.of_version(session, name, number)
     registration = next((job for job in found_jobs if job.job.kind == JobKind.REGISTER_VERSION), None)
     here = address("models", name, "versions", number)
     busy = version.status == VersionStatus.PENDING
     return {
         "name": name,
+        "rights": rights,
         "number": number,
         "base": here,
         "version": version,
@@ -64,10 +68,20 @@ def find(name: str, number: int) -> dict[str, Any]:
         "integrity": integrity,
         "choices": choices,
         "by_reference": facts.registration_mode == RegistrationMode.REFERENCE,
-        "here": address("ui", "models", name, "versions", number, status=version.status),
+        "here": address(
+            "ui",
+            "models",
+            name,
+            "versions",
+            number,
+            status=version.status,
+            activity=history["activity_kind"],
+            before=history["before_id"],
+        ),
         "seq": _seq(version, facts, integrity, counter, found_jobs, workers),
         "seconds": _BUSY_S if busy else _QUIET_S,
         "say": _said(version),
+        **history,
     }
 
 
