@@ -141,6 +141,7 @@ def _limits(settings: Settings) -> Limits:
         depth=settings.source_max_depth,
         file_bytes=settings.source_max_file_bytes,
         total_bytes=settings.source_max_bytes,
+        plain_files=settings.source_plain_files,
     )
 
 

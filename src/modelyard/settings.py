@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     source_max_depth: int = Field(64, ge=1, description="Deepest folder nesting of one version.")
     source_max_file_bytes: int = Field(1 << 40, ge=1, description="Largest file of a version, in bytes.")
     source_max_bytes: int = Field(4 << 40, ge=1, description="Most bytes of one version.")
+    source_plain_files: bool = Field(False, description="Lets folders without an MLmodel be registered, too.")
     dedup_trust_days: int = Field(
         30, ge=0, description="Days for which a stored blob is believed without hashing it again when met once more."
     )

@@ -81,7 +81,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_tree() -> Iterator[Callable[..., LocalTree]]:
-    """Open a folder as a tree: open_tree(path, limits=..., forbidden=..., allow_plain_files=...)."""
+    """Open a folder as a tree: open_tree(path, limits=..., forbidden=...)."""
     opened: list[LocalTree] = []
 
     def open_folder(folder: Path, limits: Limits | None = None, **options: object) -> LocalTree:

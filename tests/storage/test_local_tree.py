@@ -106,13 +106,13 @@ def test_an_empty_folder_is_no_model_even_where_plain_files_are_allowed(tmp_path
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(SourceUnreadable, match="no files"):
-        open_tree(tmp_path / "empty", allow_plain_files=True).entries()
+        open_tree(tmp_path / "empty", Limits(plain_files=True)).entries()
 
 
 def test_the_operator_may_allow_plain_files(model, open_tree):
     (model / "MLmodel").unlink()
 
-    entries = open_tree(model, allow_plain_files=True).entries()
+    entries = open_tree(model, Limits(plain_files=True)).entries()
 
     assert [entry.path for entry in entries] == ["data/weights.bin", "empty"]
 

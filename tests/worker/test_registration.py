@@ -13,6 +13,7 @@ from modelyard.registry import blobs
 from modelyard.rules.jobs import JobStatus
 from modelyard.storage.local_folders import LocalFolders
 from modelyard.storage.local_ingest import LocalBatch
+from modelyard.storage.tree import Limits
 from modelyard.worker.chores import remove_lost_staging
 from modelyard.worker.registration import register_version
 from tests.worker.conftest import random_bytes
@@ -208,6 +209,17 @@ def test_an_upload_without_an_mlmodel_fails_with_the_remedy(house):
 
     assert house.run(uploaded(house, "a")) is JobStatus.FAILED
     assert "MLmodel" in house.version(2).status_message
+
+
+@pytest.mark.parametrize("way", ["a folder", "an upload"])
+def test_plain_files_are_a_version_where_the_operator_allows_them(house, way):
+    house.run(house.register(house.model_folder(a=b"bytes")))
+    house.with_context(limits=Limits(plain_files=True))
+    (house.sources / "model" / "MLmodel").unlink()
+    job = uploaded(house, "a") if way == "an upload" else house.register(house.sources / "model", number=2)
+
+    assert house.run(job) is JobStatus.SUCCEEDED
+    assert house.files_of(2) == {"a": b"bytes"}
 
 
 def test_a_version_is_not_ready_while_a_live_row_lacks_its_file(house):

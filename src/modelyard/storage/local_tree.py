@@ -33,13 +33,11 @@ class LocalTree:
         limits: Limits,
         *,
         forbidden: frozenset[tuple[int, int]] = frozenset(),
-        allow_plain_files: bool = False,
     ) -> None:
         self._folder = folder
         self._origin = origin
         self._limits = limits
         self._forbidden = forbidden
-        self._allow_plain_files = allow_plain_files
 
     def entries(self) -> list[FileEntry]:
         """Walk the folder. Raises SourceUnreadable for links, devices, fifos, sockets and names that are not UTF-8."""
@@ -47,7 +45,7 @@ class LocalTree:
         waiting = ["."]
         while waiting:
             waiting += self._list_folder(waiting.pop(), inventory)
-        return inventory.finish(allow_plain_files=self._allow_plain_files)
+        return inventory.finish()
 
     def open(self, entry: FileEntry) -> "LocalReader":
         """Open a listed file. Raises SourceUnreadable when it is not what was listed."""

@@ -76,7 +76,6 @@ def open_source(
     roots: SourceRoots,
     tracking: TrackingServer | None,
     limits: Limits,
-    allow_plain_files: bool = False,
     buckets: SourceBuckets = NO_BUCKETS,
 ) -> Iterator[OpenedSource]:
     """Open the files that `source` names, for the length of the context.
@@ -84,7 +83,7 @@ def open_source(
     Runs and logged models are asked of the tracking server; without one, or when it does not know them, they are
     looked up below the roots by MLflow's layout. Raises SourceUnreadable, TemporaryFailure.
     """
-    opened = _Opening(roots, tracking, limits, allow_plain_files, buckets).open(source)
+    opened = _Opening(roots, tracking, limits, buckets).open(source)
     try:
         yield opened
     finally:
@@ -97,13 +96,11 @@ class _Opening:
         roots: SourceRoots,
         tracking: TrackingServer | None,
         limits: Limits,
-        allow_plain_files: bool,
         buckets: SourceBuckets,
     ) -> None:
         self._roots = roots
         self._tracking = tracking
         self._limits = limits
-        self._allow_plain_files = allow_plain_files
         self._buckets = buckets
 
     def open(self, source: CopiedSource) -> OpenedSource:
@@ -156,7 +153,7 @@ class _Opening:
 
     def _open_artifacts(self, path: str) -> Tree:
         if self._tracking is not None:
-            return TrackingTree(self._tracking, path, self._limits, allow_plain_files=self._allow_plain_files)
+            return TrackingTree(self._tracking, path, self._limits)
         return self._found(mlflow_layout.open_artifact_folder(self._roots, path), f"mlflow-artifacts:/{path}")
 
     def _open_artifact_uri(self, uri: str) -> Tree:
@@ -201,13 +198,7 @@ class _Opening:
         raise SourceUnreadable(f"{what} was not found. {looked}{_settings_that_help()}")
 
     def _local_tree(self, folder: int, origin: str) -> LocalTree:
-        return LocalTree(
-            folder,
-            origin,
-            self._limits,
-            forbidden=self._roots.forbidden(),
-            allow_plain_files=self._allow_plain_files,
-        )
+        return LocalTree(folder, origin, self._limits, forbidden=self._roots.forbidden())
 
 
 def _check_path(path: PurePosixPath, roots: SourceRoots) -> None:

@@ -19,11 +19,10 @@ class TrackingTree:
 
     at_hand = False
 
-    def __init__(self, server: TrackingServer, path: str, limits: Limits, *, allow_plain_files: bool = False) -> None:
+    def __init__(self, server: TrackingServer, path: str, limits: Limits) -> None:
         self._server = server
         self._path = path
         self._limits = limits
-        self._allow_plain_files = allow_plain_files
         self._origin = f"mlflow-artifacts:/{path}"
 
     def entries(self) -> list[FileEntry]:
@@ -39,7 +38,7 @@ class TrackingTree:
                     waiting.append(path)
                 else:
                     inventory.add(FileEntry(path, size_bytes, 0, 0, ""))
-        return inventory.finish(allow_plain_files=self._allow_plain_files)
+        return inventory.finish()
 
     @contextmanager
     def open(self, entry: FileEntry) -> Iterator["TrackingReader"]:

@@ -37,13 +37,15 @@ class FileEntry:
 class Limits:
     """What one version may hold; compared before the first byte is copied.
 
-    `depth` counts the components of a path, `files` also bounds the number of folders.
+    `depth` counts the components of a path, `files` also bounds the number of folders. `plain_files` says that a
+    folder without an MLmodel is a version, too.
     """
 
     files: int = 100_000
     depth: int = 64
     file_bytes: int = 1 << 40
     total_bytes: int = 4 << 40
+    plain_files: bool = False
 
 
 class Reader(Protocol):
@@ -90,12 +92,12 @@ class Tree(Protocol):
         """Give back descriptors and connections."""
 
 
-def require_model(paths: Collection[str], origin: str, *, allow_plain_files: bool = False) -> None:
+def require_model(paths: Collection[str], origin: str, limits: Limits) -> None:
     """Raise SourceUnreadable unless `paths`, relative to `origin`, are the files of a model: MLmodel at the root.
 
-    Plain files are any files, where the operator allows them; none at all never are a version.
+    Any files will do where the operator allows plain ones; none at all never are a version.
     """
-    if MODEL_FILE in paths or (allow_plain_files and paths):
+    if MODEL_FILE in paths or (limits.plain_files and paths):
         return
     found = f"{len(paths)} files but no {MODEL_FILE} at its root" if paths else "no files"
     raise SourceUnreadable(
@@ -147,10 +149,10 @@ class Inventory:
                 f"which is the limit for one version. {_REDUCE}"
             )
 
-    def finish(self, *, allow_plain_files: bool) -> list[FileEntry]:
+    def finish(self) -> list[FileEntry]:
         """Return what was gathered, sorted by path; refuses a tree that is no model unless plain files are allowed."""
         self._entries.sort(key=lambda entry: entry.path)
-        require_model([entry.path for entry in self._entries], self._origin, allow_plain_files=allow_plain_files)
+        require_model([entry.path for entry in self._entries], self._origin, self._limits)
         return self._entries
 
     def _check_depth(self, path: str) -> None:

@@ -71,7 +71,7 @@ def _uploaded_files(context: Context, claim: Claim) -> Copied:
             .order_by(job_files.c.path)
         ).all()
         generations = blobs.generations(session, {row.digest for row in rows})
-    require_model([row.path for row in rows], "The upload")
+    require_model([row.path for row in rows], "The upload", context.limits)
     if any(row.digest not in generations for row in rows):
         # The job's own leases hold them, so only somebody's hands in the store or the database do this.
         raise SourceUnreadable("The uploaded files are gone; upload and register again.")

@@ -19,11 +19,10 @@ class BucketTree:
 
     at_hand = False
 
-    def __init__(self, folder: BucketFolder, limits: Limits, *, allow_plain_files: bool = False) -> None:
+    def __init__(self, folder: BucketFolder, limits: Limits) -> None:
         self._bucket = Bucket(folder)
         self._folder = folder
         self._limits = limits
-        self._allow_plain_files = allow_plain_files
 
     def entries(self) -> list[FileEntry]:
         """List every object; the empty ones that stand for folders are left out."""
@@ -33,7 +32,7 @@ class BucketTree:
                 inventory.add(self._entry(found))
         except NotFound as error:
             raise SourceUnreadable(f"{self._folder} cannot be listed. {error.message}") from error
-        return self._without_folders(inventory.finish(allow_plain_files=self._allow_plain_files))
+        return self._without_folders(inventory.finish())
 
     @contextmanager
     def open(self, entry: FileEntry) -> Iterator["BucketReader"]:
