@@ -61,9 +61,19 @@ class Office(Desk):
                 found = find_principal(session, PrincipalKind.GROUP, group)
                 assert found is not None
                 add_members(session, CONSOLE, found, [person])
+        return self.actor(name)
+
+    def actor(self, name: str) -> Actor:
+        """Return who a user is now."""
+        with reading(self.engine) as session:
             actor = actor_of_name(session, name)
         assert actor is not None
         return actor
+
+    def rows(self, table: str) -> Sequence[Any]:
+        """Return all rows of a table, in the order of their ids."""
+        with reading(self.engine) as session:
+            return session.execute(select(metadata.tables[table]).order_by(metadata.tables[table].c.id)).all()
 
     def versions(self, name: str, count: int, *, days: int = 100, **columns: Any) -> None:
         """Give a model so many READY versions, all registered `days` days ago; `columns` are the same for each."""
@@ -127,10 +137,10 @@ class Office(Desk):
         with reading(self.engine) as session:
             return Selection(version_ids=tuple(listed_ids(session, ANN, wanted, trashed=trashed)))
 
-    def execute(self, plan: Plan, *, digest: str | None = None, work: bool = True) -> Plan:
+    def execute(self, plan: Plan, *, digest: str | None = None, work: bool = True, actor: Actor = ANN) -> Plan:
         """Have a plan executed, and return it as it is after that."""
         with transaction(self.engine) as session:
-            plans.execute(session, ANN, plan.public_id, digest or plan.digest or "", queue=self.queue)
+            plans.execute(session, actor, plan.public_id, digest or plan.digest or "", queue=self.queue)
         if work:
             self.work()
         return self.plan_now(plan)
