@@ -1,5 +1,6 @@
 """The faults that are planted: what somebody might write in good faith, and what the tests must not let pass."""
 
+from tests.mutants.plan_faults import PLAN_FAULTS
 from tests.mutants.planting import Fault
 
 GUARDS, LIFECYCLE, QUEUE, SWEEP = "jobs/guards.py", "jobs/lifecycle.py", "jobs/queue.py", "jobs/sweep.py"
@@ -329,4 +330,4 @@ RUNNING = [
     ),
 ]
 
-FAULTS = [*OWNERS, *CLAIMS, *ENQUEUING, *ENDS, *RETURNS, *SWEEPING, *RUNNING]
+FAULTS = [*OWNERS, *CLAIMS, *ENQUEUING, *ENDS, *RETURNS, *SWEEPING, *RUNNING, *PLAN_FAULTS]

@@ -171,7 +171,7 @@ def test_a_plan_whose_job_fails_says_why(office: Office, monkeypatch: pytest.Mon
     def fail(*arguments: object, **options: object) -> None:
         raise InvalidState("Not today.")
 
-    monkeypatch.setattr(planning.plan_execution, "lock_models", fail)
+    monkeypatch.setattr(planning.plan_execution, "waiting_items", fail)
     runner.run(office.context, planning.execute_plan, plan.execute_job_id or 0)
 
     assert (office.plan_now(plan).status, office.plan_now(plan).status_message) == ("FAILED", "Not today.")

@@ -9,8 +9,10 @@ from modelyard.errors import InvalidState, InvalidValue, NotFound
 from modelyard.registry import plan_execution
 from modelyard.registry.candidates import Selection
 from modelyard.registry.plans import ItemFilter, PlanFilter, execute, find_plan, items_of, list_plans
+from modelyard.rules.jobs import JobKind
 from modelyard.rules.plans import Outcome, PlanAction, Rule
 from modelyard.rules.stages import Stage
+from modelyard.worker import pruning, runner
 from tests.plans.office import ARCHIVE, DELETE, Office
 from tests.registry.desks import ANN
 
@@ -254,3 +256,19 @@ def test_plans_and_their_lines_are_read_in_pages(office: Office) -> None:
             find_plan(session, ANN, "0" * 32)
         with pytest.raises(NotFound):
             execute(session, ANN, "0" * 32, "0", queue=office.queue)
+
+
+def test_plans_are_forgotten_with_the_jobs_of_their_time(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "_LINES", 2)
+    office.versions("m", 5)
+    old, young = office.plan(), office.plan()
+    running = office.execute(office.plan(), work=False)
+    with transaction(office.engine) as session:
+        session.execute(update(Plan).where(Plan.id != young.id).values(created_at_ms=1))
+        job = office.queue.enqueue(session, JobKind.PRUNE_JOBS, requested_by="scheduler")
+
+    assert runner.run(office.context, pruning.prune_jobs, job.id) == "SUCCEEDED"
+
+    assert [plan.id for plan in office.rows("plans")] == [young.id, running.id]
+    assert office.items(old) == []
+    assert (len(office.items(running)), len(office.items(young))) == (5, 5)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, delete, update
 from sqlmodel import Session, col, select
 
 from modelyard.database.clock import now_ms
@@ -19,6 +19,7 @@ from modelyard.registry.plan_rights import written_limits
 from modelyard.rules.audit import Action
 from modelyard.rules.jobs import JobKind
 from modelyard.rules.plans import (
+    DAY_MS,
     LIFE_MS,
     PLANNED_AT_ONCE,
     Outcome,
@@ -31,6 +32,7 @@ from modelyard.rules.plans import (
 from modelyard.rules.tokens import Scope
 
 _plans = metadata.tables["plans"]
+_items = metadata.tables["plan_items"]
 
 
 def plan_subject(public_id: str) -> str:
@@ -187,6 +189,19 @@ def items_of(session: Session, plan: Plan, wanted: ItemFilter, *, limit: int, be
     return Page(rows[:limit], [rows[limit - 1].position] if len(rows) > limit else None)
 
 
-def job_id_of(plan: Plan) -> int | None:
-    """Return the job that makes or executes a plan, the later of the two; None for one that was made at once."""
-    return plan.execute_job_id or plan.plan_job_id
+def oldest_plan_before(session: Session, days: int) -> int | None:
+    """Return the oldest plan that was made more than `days` days ago; one that a job works on stays."""
+    settled = _plans.c.status.not_in([PlanStatus.PLANNING, PlanStatus.EXECUTING])
+    old = select(_plans.c.id).where(_plans.c.created_at_ms < now_ms() - days * DAY_MS, settled)
+    return session.scalar(old.order_by(_plans.c.id).limit(1))
+
+
+def forget_some(session: Session, plan_id: int, *, limit: int) -> bool:
+    """Remove some lines of a plan, and the plan with the last of them; whether there is more to remove."""
+    mine = select(_items.c.position).where(_items.c.plan_id == plan_id).order_by(_items.c.position).limit(limit)
+    positions = list(session.scalars(mine))
+    session.execute(delete(_items).where(_items.c.plan_id == plan_id, _items.c.position.in_(positions)))
+    if len(positions) == limit:
+        return True
+    session.execute(delete(_plans).where(_plans.c.id == plan_id))
+    return False

@@ -1,7 +1,9 @@
-"""The work of `prune_jobs`: forgets old jobs with their history, so that the tables stay small.
+"""The work of `prune_jobs`: forgets old jobs and plans with their history, so that the tables stay small.
 
 A job that FAILED is the record of something that people may still mend, so it stays while its version does.
 """
+
+from functools import partial
 
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 from sqlmodel import Session
@@ -12,23 +14,33 @@ from modelyard.database.tables import metadata
 from modelyard.jobs.attempts import attempts, job_log
 from modelyard.jobs.counters import fold_attempts
 from modelyard.jobs.guards import Claim, hold, jobs
+from modelyard.registry import plans
 from modelyard.rules.jobs import JobStatus
 from modelyard.worker.context import Context, Pulse
+from modelyard.worker.fence import fenced, looked_up
 
 job_files = metadata.tables["job_files"]
 versions = metadata.tables["model_versions"]
 
 _BATCH = 200
+_LINES = 2000
 _DAY_MS = 24 * 3600 * 1000
 
 
 def prune_jobs(context: Context, claim: Claim, pulse: Pulse) -> None:
-    """Delete jobs that ended longer ago than the installation keeps them, in batches."""
+    """Delete jobs that ended, and plans that were made, longer ago than the installation keeps them, in batches."""
     done = 0
     while removed := repeat_conflicts(lambda: _prune_batch(context, claim)):
         done += removed
         pulse(step="Pruning", items_done=done)
     pulse.say(f"Removed {done} jobs that ended more than {context.job_days} days ago.")
+    forgotten = 0
+    while (plan_id := looked_up(context, partial(plans.oldest_plan_before, days=context.job_days))) is not None:
+        while fenced(context, claim, partial(plans.forget_some, plan_id=plan_id, limit=_LINES)):
+            pulse(step="Pruning plans", items_done=done)
+        forgotten += 1
+    if forgotten:
+        pulse.say(f"Forgot {forgotten} plans that were made more than {context.job_days} days ago.")
 
 
 def _prune_batch(context: Context, claim: Claim) -> int:
