@@ -33,6 +33,7 @@ from modelyard.registry.tags import (
 )
 from modelyard.registry.transition_requests import approve_transition_request, create_transition_request
 from modelyard.registry.transitions import transition_model_version_stage
+from modelyard.registry.trash import list_trash, restore
 from modelyard.rules.permissions import Level
 from modelyard.rules.principals import PrincipalKind
 from modelyard.rules.stages import IN_USE, Stage
@@ -231,6 +232,7 @@ class Replay:
 
     def __init__(self) -> None:
         self.models: dict[int, dict[str, Any]] = {}
+        self.trash: dict[int, dict[str, Any]] = {}
 
     def read(self, entry: AuditEntry) -> None:
         """Take one entry into account."""
@@ -242,7 +244,11 @@ class Replay:
                 "tags": dict(after["tags"]),
                 "permissions": dict(after["permissions"]),
                 "versions": {},
+                "trash": {},
             }
+            return
+        if entry.action == "restoreRegisteredModel":
+            self.models[entry.model_id or 0] = self.trash.pop(entry.model_id or 0) | {"name": after["name"]}
             return
         if entry.model_id not in self.models:
             return
@@ -250,13 +256,15 @@ class Replay:
         about = model if entry.version is None else model["versions"].get(entry.version)
         match entry.action:
             case "deleteRegisteredModel":
-                del self.models[entry.model_id]
+                self.trash[entry.model_id] = self.models.pop(entry.model_id)
             case "renameRegisteredModel":
                 model["name"] = after["name"]
             case "createModelVersion":
                 model["versions"][entry.version] = {key: after[key] for key in ("description", "tags", "stage")}
             case "deleteModelVersion":
-                del model["versions"][entry.version]
+                model["trash"][entry.version] = model["versions"].pop(entry.version)
+            case "restoreModelVersion":
+                model["versions"][entry.version] = model["trash"].pop(entry.version)
             case "updateRegisteredModel" | "updateModelVersion":
                 about["description"] = after["description"]
             case "setRegisteredModelTag" | "setModelVersionTag":
@@ -331,8 +339,15 @@ class Hands:
             (2, lambda: self._permit(session, name)),
             (1, lambda: delete_model_version(session, actor, name, number, lifecycle=lifecycle)),
             (1, lambda: delete_registered_model(session, actor, name, lifecycle=lifecycle)),
+            (2, lambda: self._restore(session)),
         ]  # fmt: skip
         pick.choices([deed for _, deed in deeds], [weight for weight, _ in deeds])[0]()
+
+    def _restore(self, session: Session) -> None:
+        found, _ = list_trash(session, self.actor, limit=100)
+        restore(
+            session, self.actor, self.random.choice(found).public_id if found else "", lifecycle=self.desk.lifecycle
+        )
 
     def _permit(self, session: Session, name: str) -> None:
         change = self.random.choice([set_permissions, update_permissions])
@@ -357,6 +372,8 @@ def test_a_thousand_changes_replayed_from_the_log_give_the_registry(desk: Desk) 
     for entry in desk.audit():
         replay.read(entry)
 
-    assert replay.models == actual(desk)
+    told = {row: {key: value for key, value in one.items() if key != "trash"} for row, one in replay.models.items()}
+    assert told == actual(desk)
+    assert {"restoreRegisteredModel", "restoreModelVersion"} <= {entry.action for entry in desk.audit()}
     assert sum(len(model["versions"]) for model in replay.models.values()) > 10
     assert refused > 100

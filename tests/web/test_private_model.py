@@ -103,6 +103,43 @@ AIMED: list[tuple[str, str, Any]] = [
 ]
 
 
+# Pages of whatever there is, and pages at an address of its own.
+PAGES = [
+    "/models",
+    "/ui/models",
+    "/models?q=hidden",
+    "/register",
+    "/usage",
+    "/jobs",
+    "/ui/jobs",
+    "/jobs?model=hidden",
+    "/jobs?actor=ann",
+    "/jobs/retry",
+    "/workers",
+    "/schedules",
+    "/trash",
+]
+AIMED_PAGES = [
+    "/models/hidden",
+    "/ui/models/hidden",
+    "/models/hidden/description",
+    "/models/hidden/tags",
+    "/models/hidden/delete",
+    "/models/hidden/compare?v=1",
+    "/models/hidden/versions/1",
+    "/models/hidden/versions/1/jobs",
+    "/models/hidden/versions/1/artifacts",
+    "/models/hidden/versions/1/raw/MLmodel",
+    "/models/hidden/versions/1/mlmodel",
+    "/models/hidden/versions/1/transition?to=Staging",
+    "/usage?model=hidden",
+    "/jobs/{job}",
+    "/jobs/{job}/log.txt",
+    "/trash/{trashed}/restore",
+    "/trash/{trashed}/purge",
+]
+
+
 @dataclass
 class Secret:
     """What there is of the private model: key -> its text."""
@@ -213,6 +250,20 @@ def test_at_its_own_address_a_stranger_is_refused(secret: Secret) -> None:
         if (answer.status_code, (answer.get_json(silent=True) or {}).get("error_code")) != (403, "PERMISSION_DENIED")
     ]
     assert open_ones == []
+
+
+def test_no_page_shows_a_stranger_anything_of_it(secret: Secret) -> None:
+    telling = ["violet", "run-of-ann", "between us", secret.things["version"]]
+
+    told = []
+    for path in PAGES + AIMED_PAGES:
+        answer = secret.send("eve", "GET", path, None)
+        wanted = 403 if path in AIMED_PAGES else 200
+        told += [(path, answer.status_code)] * (answer.status_code != wanted)
+        told += [(path, word) for word in telling if word in answer.text]
+
+    assert told == []
+    assert "hidden" in secret.send("ann", "GET", "/models", None).text
 
 
 def test_its_name_is_taken_and_a_link_to_its_files_leads_nowhere(secret: Secret) -> None:
