@@ -29,7 +29,7 @@ class Line:
     remark: str = ""
 
 
-_PAGES = "Pages come later; this is what they will ask."
+_PAGES = "Tests below `ui/` run in a browser: `make test-browser`."
 
 SECTIONS: Mapping[str, list[Line]] = {
     "Create or register a model": [

@@ -88,6 +88,7 @@ def answer(page: Page, word: str, comment: str) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+@pytest.mark.shows("or-request", "may-request")
 def test_s14_whoever_may_not_move_a_version_can_only_ask(company: Company) -> None:
     page = company.page_of("reader", "CAN_READ")
 
@@ -100,6 +101,7 @@ def test_s14_whoever_may_not_move_a_version_can_only_ask(company: Company) -> No
     assert company.registry.stage(company.name, company.number) == "None"
 
 
+@pytest.mark.shows("pending")
 def test_s15_a_request_appears_among_the_pending_ones_without_a_reload(company: Company) -> None:
     manager, reader = company.page_of("manager", "CAN_MANAGE"), company.page_of("reader", "CAN_READ")
     expect(manager.get_by_role("region", name="Pending requests")).to_have_count(0)
@@ -112,6 +114,7 @@ def test_s15_a_request_appears_among_the_pending_ones_without_a_reload(company: 
     expect(requests.locator(".chip")).to_have_text(["None", "Production"])
 
 
+@pytest.mark.shows("approve", "reject")
 @pytest.mark.parametrize(
     ("word", "past", "stage"), [("Approve", "approved", "Production"), ("Reject", "rejected", "None")]
 )
@@ -127,6 +130,7 @@ def test_s16_a_manager_approves_or_rejects(company: Company, word: str, past: st
     assert company.registry.stage(company.name, company.number) == stage
 
 
+@pytest.mark.shows("creator-cancels", "cancel")
 def test_s17_the_creator_can_cancel_and_nobody_else_without_the_right(company: Company) -> None:
     creator = company.page_of("creator", "CAN_READ")
     ask(creator, "Staging")

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.registry import Registry, path_of
@@ -52,6 +53,7 @@ def test_s23_the_warning_says_what_goes_and_wants_the_models_name(page: Page, re
     expect(dialog).to_contain_text("Type the model's name exactly")
 
 
+@pytest.mark.shows("delete-unused", "move-first")
 def test_s24_what_is_in_use_cannot_be_deleted_and_says_why(page: Page, registry: Registry) -> None:
     name = registry.model()
     number = registry.version(name, stage="Staging")
@@ -67,6 +69,7 @@ def test_s24_what_is_in_use_cannot_be_deleted_and_says_why(page: Page, registry:
     expect(page.get_by_role("main").get_by_role("link", name=f"version {number}")).to_be_visible()
 
 
+@pytest.mark.shows("all-goes")
 def test_s25_a_purged_model_is_gone_with_its_files(page: Page, registry: Registry) -> None:
     name = registry.model()
     registry.version(name)

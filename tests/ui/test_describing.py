@@ -7,6 +7,7 @@ from tests.ui.registry import Registry, path_of
 from tests.waiting import wait_until
 
 
+@pytest.mark.shows("annotate")
 @pytest.mark.parametrize("of_version", [False, True])
 def test_s18_a_description_is_edited_and_saved(page: Page, registry: Registry, of_version: bool) -> None:
     name = registry.model()
@@ -67,6 +68,7 @@ def test_s27_a_status_is_an_icon_and_a_word_and_a_failure_says_why(page: Page, r
     expect(page.get_by_role("button", name="Stage: None", exact=True)).to_be_disabled()
 
 
+@pytest.mark.shows("archived-is-inactive")
 def test_s28_archived_versions_offer_delete_and_are_not_active(page: Page, registry: Registry) -> None:
     name = registry.model()
     registry.version(name, stage="Archived")

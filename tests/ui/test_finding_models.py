@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.ui.registry import Registry, path_of
 
 
+@pytest.mark.shows("list-all")
 def test_s01_one_click_on_models_shows_every_registered_model(page: Page, registry: Registry) -> None:
     names = [registry.model() for _ in range(3)]
     page.goto("/workers")
@@ -90,6 +91,7 @@ def test_s19_the_description_column_has_at_most_32_characters_or_one_line(
     expect(cell).to_contain_text(text.replace("\n", " "))
 
 
+@pytest.mark.shows("rename")
 def test_s20_a_model_is_renamed_by_the_api_alone_and_its_old_address_leads_on(page: Page, registry: Registry) -> None:
     name = registry.model()
     page.goto(path_of(name))

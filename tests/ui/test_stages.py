@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.registry import Registry, path_of
@@ -15,6 +16,7 @@ def open_transition(page: Page, to: str) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+@pytest.mark.shows("available-options")
 def test_s10_the_stage_button_shows_the_stages_and_my_options(page: Page, registry: Registry) -> None:
     name = registry.model()
     number = registry.version(name, stage="Staging")
@@ -27,6 +29,7 @@ def test_s10_the_stage_button_shows_the_stages_and_my_options(page: Page, regist
     expect(options).to_have_text(["Transition to None", "Transition to Production", "Transition to Archived"])
 
 
+@pytest.mark.shows("optional-comment")
 def test_s11_a_transition_needs_no_comment(page: Page, registry: Registry) -> None:
     name = registry.model()
     number = registry.version(name)
@@ -39,6 +42,7 @@ def test_s11_a_transition_needs_no_comment(page: Page, registry: Registry) -> No
     expect(page.get_by_text(f"Version {number} is in Staging.")).to_be_visible()
 
 
+@pytest.mark.shows("more-than-one")
 def test_s12_several_versions_may_share_a_stage(page: Page, registry: Registry) -> None:
     name = registry.model()
     first = registry.version(name, stage="Production")
@@ -53,6 +57,7 @@ def test_s12_several_versions_may_share_a_stage(page: Page, registry: Registry) 
     assert registry.stage(name, first) == "Production"
 
 
+@pytest.mark.shows("only-one")
 def test_s13_the_checkbox_archives_the_others_in_the_same_step(page: Page, registry: Registry) -> None:
     name = registry.model()
     others = [registry.version(name, stage="Production") for _ in range(2)]
