@@ -110,6 +110,41 @@ def test_four_people_work_on_one_model(
     assert set(no) == {*DENIED, *GONE, "no such token", "taken name", "nonsense", "in Production"}
 
 
+@pytest.mark.parametrize("release", ["mlflow3", "databricks057"])
+def test_an_administrator_enters_people_groups_programs_and_tokens(
+    client_environment: Callable[[str], ClientEnvironment], system: System, tokens: dict[str, str], release: str
+) -> None:
+    token = modelyard(system, "token", "create", PEOPLE["admin"], "--scope", "admin")
+
+    answer = client_environment(release).run("databricks_people.py", {"host": system.url, "token": token})
+
+    assert answer["told"] == {
+        "created": ["ann@example.org", "Ann", True],
+        "got": "ann@example.org",
+        "found": ["ann@example.org"],
+        "updated": "Ann A.",
+        "group": ["risk", ["Ann A."]],
+        "ann's groups": ["risk"],
+        "members afterwards": 0,
+        "groups": ["admins", "risk"],
+        "program found": ["ci"],
+        "program is": True,
+        "by its own token": True,
+        "its tokens": ["pipeline", "short"],
+        "all tokens of it": ["pipeline"],
+        "active": False,
+        "left": [[], ["admins"], []],
+    }
+    assert answer["no"] == {
+        "twice": "ResourceAlreadyExists",
+        "unknown": "ResourceDoesNotExist",
+        "program enters people": "PermissionDenied",
+        "program lists everybody's tokens": "PermissionDenied",
+        "a revoked token": "Unauthenticated",
+        "a token that was taken away": "Unauthenticated",
+    }
+
+
 def sample(folder: Path) -> Path:
     """Write a model's folder below the system's source root."""
     source = folder / "sources" / "sample"
