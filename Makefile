@@ -12,7 +12,7 @@ NEWER := python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test test-browser test-more prove mutants chaos chaos-store lint format lock clean bench bench-mlflow \
+.PHONY: help install up demo test test-browser screenshots test-more prove mutants chaos chaos-store lint format lock clean bench bench-mlflow \
 	prepared dev clients old-clients
 
 help:  ## list these commands
@@ -34,6 +34,9 @@ test: prepared  ## what must hold on every change: SQLite, PostgreSQL, the real 
 
 test-browser: dev  ## the pages in a real Chromium: what they promise, axe on each, live progress (Debian: apt install chromium)
 	@$(BIN)/python -m pytest -q -m browser tests/ui
+
+screenshots: dev  ## take a picture of every page, in light and dark, for a desk and a phone (SCREENSHOTS=--docs: docs/images too)
+	@$(BIN)/python -m tests.ui.screenshots $(SCREENSHOTS)
 
 test-more: prepared old-clients  ## more of it: Python 3.13 if there is one, old clients, slow faults, short storms, planted faults
 	@newer=$$(for python in $(NEWER); do "$$python" -c '' 2>/dev/null && echo "$$python" && break; done); \

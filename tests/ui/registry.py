@@ -70,6 +70,13 @@ class Registry:
             self.move(name, number, stage)
         return number
 
+    def native(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Call a route of the native API; return its JSON."""
+        answer = self.system.request(method, path, body)
+        assert answer.status == 200, answer.data
+        found: dict[str, Any] = answer.json()
+        return found
+
     def move(self, name: str, number: str, stage: str) -> None:
         """Move a version to a stage."""
         self.system.call("POST", "model-versions/transition-stage", {"name": name, "version": number, "stage": stage})

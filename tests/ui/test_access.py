@@ -51,7 +51,7 @@ def test_controls_are_large_enough_to_be_hit(page: Page, subject: str) -> None:
         view.open(page, subject)
         for control in page.locator("button:visible, .button:visible, select:visible, input:visible").all():
             box = control.bounding_box()
-            if box and control.get_attribute("type") not in ("checkbox", "hidden"):
+            if box and control.get_attribute("type") not in ("checkbox", "radio", "hidden"):
                 assert box["height"] >= 24, (
                     f"{view.name}: {box} {control.evaluate('element => element.outerHTML')[:200]}"
                 )

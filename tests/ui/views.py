@@ -39,6 +39,12 @@ def prepare(registry: Registry) -> str:
         tag = {"name": name, "version": "5", "key": key, "value": value}
         registry.system.call("POST", "model-versions/set-tag", tag)
     registry.version(name, source=registry.broken_folder())
+    reason = "Beats version 3 on the hold-out: RMSE 0.118 against 0.141."
+    wish = {"name": name, "version": "4", "stage": "Production", "comment": reason}
+    registry.system.call("POST", "transition-requests/create", wish)
+    remark = {"name": name, "version": "5", "comment": "Latency on the edge box is fine, p95 11 ms."}
+    registry.system.call("POST", "comments/create", remark)
+    registry.native("POST", "/api/v1/users", {"name": "amira@grid.example", "display_name": "Amira Khan"})
     for other, text in (("churn-gbm", "Customers who leave"), ("fraud-scorer", "Card payments"), ("image-quality", "")):
         registry.model(other, description=text)
         registry.version(other, stage="Production")
@@ -78,6 +84,16 @@ VIEWS = [
     View("create-model", lambda model: "/new"),
     View("delete-model", lambda model: path_of("ticket-router", rest="/delete")),
     View("delete-blocked", lambda model: path_of(model, rest="/delete")),
+    View("runs-without-server", lambda model: "/runs"),
+    View("version-request", lambda model: path_of(model, "4")),
+    View("approvals", lambda model: "/requests"),
+    View("approvals-none", lambda model: "/requests?view=asked"),
+    View("approve", lambda model: path_of(model, "4", "/requests?answer=approve&to=Production&creator=local")),
+    View("permissions", lambda model: path_of(model, rest="/permissions?check=admins")),
+    View("audit", lambda model: "/audit"),
+    View("tokens", lambda model: "/settings/tokens"),
+    View("users", lambda model: "/settings/users"),
+    View("new-user", lambda model: "/settings/users/new"),
     View("jobs", lambda model: "/jobs"),
     View("jobs-none", lambda model: "/jobs?status=cancelled"),
     View("job", lambda model: "/jobs/1"),

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
@@ -20,6 +21,8 @@ ARTIFACT_PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 MAX_ANSWER_BYTES = 32 << 20
 # As many files are fetched at once (storage/copying.py), each over a connection that is kept.
 _CONNECTIONS = 8
+# A page that waits longer is no page, and holds a thread of the web process.
+_FOR_A_PERSON = urllib3.Timeout(connect=2.0, read=8.0)
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -67,9 +70,8 @@ class TrackingServer:
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "modelyard"} | _authorization(
             token, username, password
         )
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s), retries=False, maxsize=_CONNECTIONS
-        )
+        self._timeout = urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s)
+        self._pool = urllib3.PoolManager(retries=False, maxsize=_CONNECTIONS)
 
     def close(self) -> None:
         """Close the connections."""
@@ -102,8 +104,17 @@ class TrackingServer:
         with self._request(f"{ARTIFACT_PROXY}/{quote(path)}") as response:
             yield response
 
-    def _get_json(self, path: str) -> dict[str, object]:
-        with self._request(path) as response, answering():
+    def ask(
+        self, route: str, body: dict[str, object] | None = None, *, query: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, object]:
+        """Return the answer of a route below /api/2.0/mlflow/, by POST with a body; somebody waits for it."""
+        path = f"/api/2.0/mlflow/{route}" + (f"?{urlencode(query)}" if query else "")
+        return self._get_json(path, body, timeout=_FOR_A_PERSON)
+
+    def _get_json(
+        self, path: str, body: dict[str, object] | None = None, timeout: urllib3.Timeout | None = None
+    ) -> dict[str, object]:
+        with self._request(path, body, timeout) as response, answering():
             content = response.read(MAX_ANSWER_BYTES + 1)
             # A first read may give less than asked for, so the end must be seen.
             while len(content) <= MAX_ANSWER_BYTES and (piece := response.read(1 << 20)):
@@ -121,10 +132,20 @@ class TrackingServer:
         return answer
 
     @contextmanager
-    def _request(self, path: str) -> Iterator[urllib3.BaseHTTPResponse]:
-        url = self.url + path
+    def _request(
+        self, path: str, body: dict[str, object] | None = None, timeout: urllib3.Timeout | None = None
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        method = "GET" if body is None else "POST"
         with answering():
-            response = self._pool.request("GET", url, headers=self._headers, preload_content=False, redirect=False)
+            response = self._pool.request(
+                method,
+                self.url + path,
+                headers=self._headers,
+                preload_content=False,
+                redirect=False,
+                json=body,
+                timeout=timeout or self._timeout,
+            )
         try:
             _check_status(response, path.partition("?")[0])
             yield response

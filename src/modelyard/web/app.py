@@ -46,6 +46,7 @@ def create_site(runtime: Runtime) -> Site:
         store=runtime.store,
         files=FileIndexes(runtime.store),
         sources=_source_rules(runtime),
+        tracking=runtime.tracking,
         uploads=UploadRules(settings.max_upload_bytes, settings.upload_hours, runtime.trust_ms),
         download_redirects=settings.download_redirects,
         # The other threads stay free for reads, which must not wait behind copies.

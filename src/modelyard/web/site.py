@@ -15,6 +15,7 @@ from modelyard.storage.opening import check_source
 from modelyard.storage.roots import SourceRoots
 from modelyard.storage.source_buckets import SourceBuckets
 from modelyard.storage.store import Store
+from modelyard.storage.tracking import TrackingServer
 from modelyard.web.addresses import Network
 from modelyard.web.file_index import FileIndexes
 from modelyard.web.holding import Holding
@@ -64,6 +65,7 @@ class Site:
     store: Store
     files: FileIndexes
     sources: SourceRules
+    tracking: TrackingServer | None
     uploads: UploadRules
     download_redirects: bool
     holding: Holding

@@ -71,7 +71,7 @@ def show(name: str) -> Response:
         facts = version_facts(connection, [version.id for version in shown])
         latest = queries.latest_versions(connection, current_actor(), name) if len(shown) < 2 else []
     compared = [_read(version, facts[version.id]) for version in shown] if len(shown) > 1 else []
-    sections = [_narrowed(section, only) for section in _sections(compared)] if compared else []
+    parts = [_narrowed(section, only) for section in _sections(compared)] if compared else []
     return page(
         "compare.html",
         title=f"Compare versions of {name}",
@@ -80,7 +80,7 @@ def show(name: str) -> Response:
         model=model,
         versions=shown,
         others=[version for version in latest if version.version not in numbers],
-        sections=sections,
+        parts=parts,
         only=only,
         switched=address("models", name, "compare", v=numbers, only=None if only else "differences"),
     )

@@ -24,18 +24,18 @@ from modelyard.web.ui.words import address
 
 # More would make the page heavy; the others are found by their own page's button.
 _LISTED_MODELS = 500
-_FIELDS = ("source", "run_id", "model", "name", "description", "tags", "key")
+_FIELDS = ("source", "run_id", "model", "name", "description", "tags", "key", "back")
 _ROUTE = "pages/register"
 
 
 def show() -> Response:
     """Ask for a source, and for the model that gets the version."""
-    given = dict.fromkeys(_FIELDS, "") | {name: query(name) for name in ("source", "run_id", "model", "name")}
+    given = dict.fromkeys(_FIELDS, "") | {name: query(name) for name in ("source", "run_id", "model", "name", "back")}
     # Sent twice, a form under the same key makes one version.
     return _form({**given, "key": secrets.token_urlsafe(12)})
 
 
-def register(*, back: str = "") -> Response:
+def register() -> Response:
     """Register a version, with its model if that is new; show it."""
     given = {name: typed(name).strip() if name != "description" else typed(name) for name in _FIELDS}
     try:
@@ -47,6 +47,8 @@ def register(*, back: str = "") -> Response:
         return _form(given, Refusal(text, "name"))
     except (InvalidValue, LimitReached) as error:
         return _form(given, Refusal(error.message, _field_of(error)))
+    # From a run's page one goes back there, where the button becomes a link.
+    back = given["back"] if given["back"].startswith("/runs/") else ""
     return go(back or address("models", name, "versions", number), f"Version {number} of {name} was registered.")
 
 
@@ -99,12 +101,15 @@ def _form(given: dict[str, str], refusal: Refusal | None = None) -> Response:
         title="Register Model",
         section="register",
         action="/register",
-        back=address("models", given["model"]) if given["model"] else "/models",
+        back=given["back"] if given["back"].startswith("/runs/") else _model_page(given["model"]),
         refusal=refusal,
         given=given,
         names=names,
-        tracking=site().sources.tracking_configured,
     )
+
+
+def _model_page(name: str) -> str:
+    return address("models", name) if name else "/models"
 
 
 def _field_of(error: ModelyardError) -> str:
