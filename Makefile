@@ -12,7 +12,7 @@ NEWER := python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test test-browser screenshots test-more prove mutants chaos chaos-store lint format lock clean bench bench-mlflow \
+.PHONY: help install up demo test test-browser screenshots test-more prove mutants chaos chaos-store beats lint format lock clean bench bench-mlflow \
 	prepared dev clients old-clients
 
 help:  ## list these commands
@@ -60,6 +60,9 @@ chaos: dev  ## blow a storm of faults over real processes for 60 s on each datab
 
 chaos-store: dev  ## race and kill processes over a store on both databases, then look at every byte (10 minutes)
 	@$(BIN)/python -m tests.store_chaos
+
+beats: dev  ## two beats and four workers on a policy that runs each ten seconds, for five minutes (BEATS="--database postgresql")
+	@$(BIN)/python -m tests.plans $(BEATS)
 
 lint: dev  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check .
