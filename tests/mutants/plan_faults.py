@@ -280,10 +280,10 @@ PROMISES = [
 
 SLOT_FAULTS = [
     Fault(
-        "schedule: two sweeps fire a slot that both have seen",
+        "schedule: a run is named by the moment, not by its slot",
         SCHEDULES,
-        "            schedules.c.next_at_ms == row.next_at_ms,\n",
-        "",
+        'key = f"{subject_of(row.public_id)}:{slot}"',
+        'key = f"{subject_of(row.public_id)}:{now}"',
         SLOTS,
     ),
     Fault(

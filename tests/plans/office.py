@@ -70,10 +70,10 @@ class Office(Desk):
         assert actor is not None
         return actor
 
-    def rows(self, table: str) -> Sequence[Any]:
-        """Return all rows of a table, in the order of their ids."""
+    def rows(self, table: str, *, by: str = "id") -> Sequence[Any]:
+        """Return all rows of a table, in the order of a column."""
         with reading(self.engine) as session:
-            return session.execute(select(metadata.tables[table]).order_by(metadata.tables[table].c.id)).all()
+            return session.execute(select(metadata.tables[table]).order_by(metadata.tables[table].c[by])).all()
 
     def versions(self, name: str, count: int, *, days: int = 100, **columns: Any) -> None:
         """Give a model so many READY versions, all registered `days` days ago; `columns` are the same for each."""

@@ -8,6 +8,7 @@ from modelyard.database.tables import Blob, ManifestBlob, ModelVersion
 from modelyard.errors import InvalidState, NotFound, PermissionDenied
 from modelyard.registry.access import Actor
 from modelyard.registry.rollbacks import Rollback, roll_back
+from modelyard.registry.transition_requests import approve_transition_request, create_transition_request
 from modelyard.rules.stages import Stage
 from tests.plans.office import Office
 from tests.registry.desks import ANN, MANIFEST, STRANGER
@@ -48,7 +49,7 @@ def test_a_dry_run_only_tells(promoted: Office) -> None:
 def test_the_previous_set_returns_while_the_promotions_job_still_waits(promoted: Office) -> None:
     counter = promoted.change_counter()
 
-    rolled_back(promoted)
+    found = rolled_back(promoted)
 
     assert promoted.stages() == {1: "Production", 2: "Production", 3: "Staging", 4: "None"}
     assert promoted.change_counter() > counter
@@ -58,6 +59,7 @@ def test_the_previous_set_returns_while_the_promotions_job_still_waits(promoted:
         ("Production", "Staging", "Too slow."),
     }
     assert len({step.created_at_ms for step in steps}) == 1
+    assert steps[0].created_at_ms > found.undone_at_ms
 
 
 def test_it_is_the_same_when_the_job_has_recorded_and_is_gone(promoted: Office) -> None:
@@ -111,6 +113,27 @@ def test_what_was_moved_or_deleted_since_does_not_return(promoted: Office) -> No
     assert told(found) == [(3, "Production", "Staging")]
     assert found.left == {2: "It was deleted since."}
     assert promoted.stages()[1] == "Staging"
+
+
+def test_a_version_that_went_on_from_where_it_was_put_stays(promoted: Office) -> None:
+    promoted.move("m", 3, Stage.NONE)
+    promoted.move("m", 3, Stage.STAGING)
+
+    with pytest.raises(InvalidState, match=r"Version 3: It was moved to Staging since."):
+        rolled_back(promoted)
+
+
+def test_an_approval_is_undone_like_a_move(promoted: Office) -> None:
+    with transaction(promoted.engine) as session:
+        create_transition_request(session, ANN, "m", 4, to=Stage.PRODUCTION)
+    with transaction(promoted.engine) as session:
+        approve_transition_request(
+            session, ANN, "m", 4, to=Stage.PRODUCTION, archive_existing=True, queue=promoted.queue
+        )
+
+    found = rolled_back(promoted)
+
+    assert told(found) == [(3, "Archived", "Production"), (4, "Production", "None")]
 
 
 def test_a_damaged_version_does_not_return(promoted: Office) -> None:
