@@ -21,6 +21,10 @@ _TITLES: Final = {
     JobKind.PURGE_MODEL: "Purge model",
     JobKind.COLLECT: "Free unused files",
     JobKind.PRUNE_JOBS: "Forget old jobs",
+    JobKind.PRUNE_AUDIT: "Forget old audit entries",
+    JobKind.MAKE_PLAN: "Make a plan",
+    JobKind.EXECUTE_PLAN: "Execute a plan",
+    JobKind.RUN_POLICY: "Run a policy",
     JobKind.PROBE: "Probe",
 }
 _TRIED_AGAIN: Final = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})

@@ -7,19 +7,26 @@ from modelyard.database.tables import Schedule
 from modelyard.errors import InvalidValue
 from modelyard.registry import schedules as registry
 from modelyard.registry.schedules import ScheduleChange
+from modelyard.rules.jobs import JobKind
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 from modelyard.web.ui.asked import ticked, typed
 from modelyard.web.ui.frame import Refusal, go, page, sheet
 from modelyard.web.ui.job_words import title_of
+from modelyard.web.ui.policies import shown_policies
 from modelyard.web.ui.words import address, span
 
 
 def show() -> Response:
     """Show every schedule."""
     with reading(site().engine) as session:
-        found = [(one, title_of(one.kind), in_words(one)) for one in registry.list_schedules(session)]
-    return page("schedules.html", title="Schedules", section="schedules", schedules=found)
+        found = [
+            (one, title_of(one.kind), in_words(one))
+            for one in registry.list_schedules(session)
+            if one.kind != JobKind.RUN_POLICY
+        ]
+    policies = shown_policies() if current_actor().is_admin else None
+    return page("schedules.html", title="Schedules", section="schedules", schedules=found, policies=policies)
 
 
 def edit(name: str) -> Response:
