@@ -32,7 +32,7 @@ LOCAL = Actor(principals.LOCAL, is_admin=True, principals=(LOCAL_ID, ADMINS_ID))
 ADMIN = Actor(principals.ADMIN, is_admin=True, principals=(ADMIN_ID, ADMINS_ID))
 
 # So long may a token that was revoked in another process still open the door of this one.
-BELIEVED_S: Final = 5.0
+BELIEVED_S: Final = 10.0
 # So long is a token that was right not taken for a guess, however many others guess from the same address.
 REMEMBERED_S: Final = 3600.0
 MOST_KNOWN: Final = 10_000
