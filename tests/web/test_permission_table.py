@@ -107,7 +107,9 @@ def test_the_table_holds_for_every_level(theatre: Theatre, dialect: str, prefix:
 @pytest.mark.parametrize(("dialect", "prefix"), [*SERVED, ("service", "")], ids=str)
 def test_without_credentials_only_open_routes_answer(theatre: Theatre, dialect: str, prefix: str) -> None:
     _, rows = TABLE[dialect]
-    scene = theatre.scene(None, tuple({event for row in rows for event in row.given if event != "trashed"}))
+    # Only what requests name; a set has another order in each process, and some of it keeps others from happening.
+    named = {event for row in rows for event in row.given} - {"trashed", "in_production"}
+    scene = theatre.scene(None, tuple(sorted(named)))
     theatre.yard.token = ""
 
     answered = []
