@@ -10,6 +10,7 @@ from modelyard.database import search
 from modelyard.database.search import Columns, LeftFirst, Shape, Tagged
 from modelyard.registry import access
 from modelyard.registry.access import Actor, Sight
+from modelyard.registry.narrowing import Narrowing, condition
 from modelyard.registry.pages import Page, Search
 from modelyard.registry.shown import (
     ShownModel,
@@ -58,9 +59,20 @@ _TAGGED_MODELS = Tagged(models.c.id, model_tags, model_tags.c.model_id)
 TAGGED_VERSIONS = Tagged(versions.c.id, version_tags, version_tags.c.version_id)
 
 
-def search_registered_models(connection: Connection, actor: Actor, wanted: Search) -> Page[ShownModel]:
-    """Return a page of the models that `actor` may see. Prompts are left out unless a comparison asks for them."""
-    return _models_page(connection, actor, wanted, with_prompt_rule(map(widened, wanted.comparisons)))
+def search_registered_models(
+    connection: Connection,
+    actor: Actor,
+    wanted: Search,
+    *,
+    narrowed: frozenset[Narrowing] = frozenset(),
+    owner: str | None = None,
+) -> Page[ShownModel]:
+    """Return a page of the models that `actor` may see. Prompts are left out unless a comparison asks for them.
+
+    All of `narrowed` must hold, each by a version of its own; `owner` is who created the model.
+    """
+    comparisons = with_prompt_rule(map(widened, wanted.comparisons))
+    return _models_page(connection, actor, wanted, comparisons, narrowed=narrowed, owner=owner)
 
 
 def list_registered_models(connection: Connection, actor: Actor, wanted: Search) -> Page[ShownModel]:
@@ -77,10 +89,18 @@ def search_model_versions(connection: Connection, actor: Actor, wanted: Search) 
 
 
 def _models_page(
-    connection: Connection, actor: Actor, wanted: Search, comparisons: Sequence[Comparison]
+    connection: Connection,
+    actor: Actor,
+    wanted: Search,
+    comparisons: Sequence[Comparison],
+    *,
+    narrowed: frozenset[Narrowing] = frozenset(),
+    owner: str | None = None,
 ) -> Page[ShownModel]:
-    statement = _models_statement(access.sight_of(actor), search.shape_of(comparisons, wanted.order, wanted.last))
-    rows = connection.execute(statement, _values(comparisons, wanted) | access.seen_values(actor))
+    shape = search.shape_of(comparisons, wanted.order, wanted.last)
+    statement = _models_statement(access.sight_of(actor), shape, narrowed, by_owner=owner is not None)
+    values = _values(comparisons, wanted) | access.seen_values(actor)
+    rows = connection.execute(statement, values if owner is None else values | {"owner": owner})
     return _page([ShownModel._make(row) for row in rows], wanted, _MODEL_FIELDS)
 
 
@@ -97,10 +117,15 @@ def _page(found: list[_Shown], wanted: Search, fields: Mapping[str, str]) -> Pag
 
 
 @lru_cache(_KEPT)
-def _models_statement(sight: Sight, shape: Shape) -> Select[Any]:
+def _models_statement(
+    sight: Sight, shape: Shape, narrowed: frozenset[Narrowing] = frozenset(), *, by_owner: bool = False
+) -> Select[Any]:
     few = not _FEW.isdisjoint(shape.compared)
     conditions = [models.c.deleted_at_ms.is_(None), access.visible_by(sight, few=few)]
     conditions += search.conditions(shape, _OF_MODELS, _TAGGED_MODELS)
+    conditions += [condition(one) for one in sorted(narrowed)]
+    if by_owner:
+        conditions.append(models.c.created_by == bindparam("owner"))
     page = _page_of_ids(select(models.c.id), shape, _OF_MODELS, conditions)
     read = page.join(models, models.c.id == page.c.id)
     return select(*model_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))

@@ -198,3 +198,26 @@ def test_a_former_name_leads_to_the_one_of_now(reader: Reader) -> None:
 
 def test_old_bookmarks_and_the_root_lead_to_the_models(reader: Reader) -> None:
     assert reader.get("/").headers["Location"] == "/models"
+
+
+def test_the_list_of_models_is_narrowed_by_clicks(reader: Reader) -> None:
+    reader.yard.ready("live", stage="Production")
+    reader.yard.ready("old", stage="Archived")
+    reader.yard.register("waiting")
+    names = {"live", "old", "waiting"}
+
+    def shown(query: str) -> set[str]:
+        found = links(reader.open(f"/models?{query}"))
+        return {name for name in names if f"/models/{name}" in found}
+
+    assert shown("") == names
+    assert shown("with=production") == {"live"}
+    assert shown("with=archived") == {"old"}
+    assert shown("with=pending") == {"waiting"}
+    assert shown("with=production&with=archived") == set()
+    assert shown("owner=local") == names
+    assert shown("owner=nobody") == set()
+    assert shown("with=odd") == names
+    wish = {"name": "old", "version": "1", "stage": "Staging"}
+    reader.yard.call("POST", "transition-requests/create", wish)
+    assert shown("with=requested") == {"old"}

@@ -7,6 +7,7 @@ from flask import Response
 from modelyard.database.session import autocommit, transaction
 from modelyard.errors import AlreadyExists, InvalidValue
 from modelyard.registry import registered_models as registry
+from modelyard.registry.narrowing import Narrowing
 from modelyard.registry.overview import newest_versions
 from modelyard.registry.pages import Search
 from modelyard.registry.searches import search_registered_models
@@ -15,7 +16,7 @@ from modelyard.rules.ordering import OrderKey
 from modelyard.rules.versions import VersionStatus
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
-from modelyard.web.ui.asked import chosen, page_size, place, query, sealed_place, seq_of, tag_lines, typed
+from modelyard.web.ui.asked import chosen, page_size, place, queries, query, sealed_place, seq_of, tag_lines, typed
 from modelyard.web.ui.frame import Refusal, fragment, go, page, sheet, unchanged
 from modelyard.web.ui.words import address
 
@@ -24,6 +25,14 @@ _ORDERS = {
     "modified": [OrderKey("updated_at", descending=True), _NAME],
     "name": [_NAME],
     "-name": [OrderKey("name", descending=True)],
+}
+_CHIPS = {
+    Narrowing.STAGING: "In Staging",
+    Narrowing.PRODUCTION: "In Production",
+    Narrowing.ARCHIVED: "With archived",
+    Narrowing.PENDING: "Being registered",
+    Narrowing.FAILED: "Failed",
+    Narrowing.REQUESTED: "Has pending request",
 }
 _BUSY_S, _QUIET_S = 1, 5
 
@@ -75,21 +84,43 @@ def _form(given: dict[str, str], refusal: Refusal | None = None) -> Response:
     )
 
 
+def _chips(here: dict[str, Any], narrowed: frozenset[Narrowing], owner: str) -> list[tuple[str, str, bool]]:
+    """Return text, address and state of each filter that a click adds or takes away."""
+    chips = []
+    for one, text in _CHIPS.items():
+        toggled = sorted(narrowed ^ {one})
+        chips.append((text, address("models", **{**here, "with": toggled}), one in narrowed))
+    me = current_actor().name
+    mine = owner == me
+    return [*chips, ("Mine", address("models", **{**here, "owner": "" if mine else me}), mine)]
+
+
 def _find() -> dict[str, Any]:
     q, sort, limit = query("q").strip(), chosen("sort", _ORDERS) or "modified", page_size()
     comparisons = [Comparison(Attribute("name"), Operator.ILIKE, f"%{q}%")] if q else []
-    question = seq_of("models", q, sort)
+    narrowed = frozenset(one for one in Narrowing if one in queries("with"))
+    owner = query("owner").strip()
+    question = seq_of("models", q, sort, sorted(narrowed), owner)
     wanted = Search(comparisons, _ORDERS[sort], limit, place(question))
     with autocommit(site().engine) as connection:
-        found = search_registered_models(connection, current_actor(), wanted)
+        found = search_registered_models(connection, current_actor(), wanted, narrowed=narrowed, owner=owner or None)
         newest = newest_versions(connection, [model.id for model in found.rows])
     pending = any(one.status == VersionStatus.PENDING for one in newest.values())
-    here = {"q": q, "sort": sort if sort != "modified" else "", "size": limit if limit != 25 else ""}
+    here = {
+        "q": q,
+        "with": sorted(narrowed),
+        "owner": owner,
+        "sort": sort if sort != "modified" else "",
+        "size": limit if limit != 25 else "",
+    }
     return {
         "q": q,
         "sort": sort,
         "size": limit,
         "models": found.rows,
+        "chips": _chips(here, narrowed, owner),
+        "sorts": {key: address("models", **{**here, "sort": key if key != "modified" else ""}) for key in _ORDERS},
+        "is_narrowed": bool(narrowed or owner),
         "newest": newest,
         "first": address("models", **here) if wanted.last else "",
         "following": address("models", **here, after=sealed_place(question, found.last)) if found.last else "",

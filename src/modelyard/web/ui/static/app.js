@@ -89,6 +89,7 @@
 
   document.addEventListener("htmx:afterSettle", (event) => {
     tellTimes(event.target);
+    tellLive();
     if (dialog.contains(event.target) || event.target === dialog) { if (dialog.firstElementChild) openDialog(); }
     const said = event.target.dataset && event.target.dataset.say;
     if (said) announce(said);
