@@ -18,7 +18,7 @@ from modelyard.registry import blobs, collection
 from modelyard.registry.registration import NewVersion, origin_of
 from modelyard.rules.versions import RegistrationMode
 from tests.registry.desks import MANIFEST, Desk
-from tests.threads import at_once, somebody_waits
+from tests.threads import at_once, no_conflicts, somebody_waits
 from tests.waiting import wait_until
 
 A = "b" * 64
@@ -85,6 +85,25 @@ def test_a_lease_that_meets_an_open_mark_waits_and_is_refused(desk: Desk) -> Non
     assert marked is True
     assert isinstance(refused, IntegrityError)
     assert state(desk) == ("deleting", 0)
+
+
+def test_two_who_refer_to_one_blob_and_touch_it_do_not_wait_for_each_other(desk: Desk) -> None:
+    """As two registrations do that end at once and share a file: each refers to it, and then lets its lease go."""
+    store(desk, A)
+    referred = threading.Barrier(2, timeout=30)
+
+    def end(job_id: int) -> Callable[[], object]:
+        def refer_and_touch() -> object:
+            with transaction(desk.engine) as session:
+                blobs.lease(session, [A], job_id=job_id, attempt=1)
+                if desk.engine.dialect.name == "postgresql":  # SQLite lets one come after the other.
+                    referred.wait()
+                return blobs.touch(session, [A])
+
+        return refer_and_touch
+
+    with no_conflicts(desk.engine):
+        assert at_once(end(1), end(2)) == [1, 1]
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_purged_model_takes_its_versions_along_and_tells_shared_bytes_once(hou
 
     job = run(house, delete_model(house))
 
-    assert (job.status, job.items_done) == (JobStatus.SUCCEEDED, 3)
+    assert (job.status, job.items_done, job.items_total) == (JobStatus.SUCCEEDED, 3, 3)
     for table in ("registered_models", "model_versions", "activities", "model_version_tags"):
         assert house.rows(table) == []
     collected = house.with_context(grace_ms=0).do(JobKind.COLLECT)
@@ -116,7 +116,7 @@ def test_a_purge_that_lost_its_worker_goes_on_and_counts_once(house, monkeypatch
 
     after = run(house, job)
 
-    assert (after.status, after.items_done) == (JobStatus.SUCCEEDED, 4)
+    assert (after.status, after.items_done, after.items_total) == (JobStatus.SUCCEEDED, 4, 4)
     assert house.with_context(grace_ms=0).do(JobKind.COLLECT).bytes_done == after.bytes_done
 
 

@@ -141,8 +141,9 @@ def touch(session: Session, digests: Collection[str]) -> int:
     touched = 0
     for batch in _batches(sorted(set(digests))):
         rows = select(blobs.c.digest).where(blobs.c.digest.in_(batch), blobs.c.state == "live")
-        # Locked in order first: an UPDATE takes rows as it finds them, and two of them would deadlock.
-        locked = session.scalars(rows.order_by(blobs.c.digest).with_for_update()).all()
+        # Locked in order first: an UPDATE takes rows as it finds them, and two of them would deadlock. No stronger
+        # than the UPDATE does: two who have just referred to one blob would wait for each other.
+        locked = session.scalars(rows.order_by(blobs.c.digest).with_for_update(key_share=True)).all()
         if locked:
             session.execute(update(blobs).where(blobs.c.digest.in_(locked)).values(touched_at_ms=now_ms()))
         touched += len(locked)

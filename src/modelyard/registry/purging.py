@@ -78,6 +78,11 @@ def versions_of(session: Session, model_id: int, *, after: int, limit: int) -> S
     return [(row.id, row.public_id) for row in session.execute(found.order_by(versions.c.id).limit(limit))]
 
 
+def count_versions(session: Session, model_id: int) -> int:
+    """Return how many versions of a model have a row still."""
+    return session.scalar(select(func.count()).select_from(versions).where(versions.c.model_id == model_id)) or 0
+
+
 def is_worked_on(session: Session, subject: str) -> bool:
     """Whether a job of this subject is open."""
     return bool(session.scalar(select(exists().where(jobs.c.subject == subject, is_open()))))

@@ -47,11 +47,14 @@ def purge_model(context: Context, claim: Claim, pulse: Pulse) -> Report:
     if not _mark(context, claim, purging.models, model_id):
         is_there = looked_up(context, partial(purging.is_there, table=purging.models, row_id=model_id))
         return _RESTORED if is_there else _report(context, claim, pulse)
+    purged, _ = looked_up(context, partial(purging.counted_so_far, job_id=claim.job_id))
+    total = purged + looked_up(context, partial(purging.count_versions, model_id=model_id))
     busy = 0
     after = 0
     while batch := looked_up(context, partial(purging.versions_of, model_id=model_id, after=after, limit=_BATCH)):
         for version_id, public_id in batch:
-            pulse(step="Purging")
+            # How many are done is counted by the transactions that remove them.
+            pulse(step="Purging", items_total=total)
             if looked_up(context, partial(purging.is_worked_on, subject=version_subject(public_id))):
                 busy += 1
             else:
