@@ -86,7 +86,8 @@ def promote(system: System, engine: Engine) -> Iterator[list[str]]:
     with Reader(engine, system, model_id) as reader:
         spans = [_promotion_ms(system, engine, model_id) for _ in range(ROUNDS)]
         killed_s = _killed_s(system, engine, model_id)
-    yield ["transition-stage, p50 / p95", f"{percentile(spans, 0.5):.1f} / {percentile(spans, 0.95):.1f} ms"]
+    figures = (min(spans), percentile(spans, 0.5), percentile(spans, 0.95))
+    yield ["transition-stage, fastest / p50 / p95", " / ".join(f"{figure:.1f}" for figure in figures) + " ms"]
     yield ["a reader's looks; Production sets it saw", f"{reader.looks}; {dict(reader.sets)}"]
     yield ["answers of get-latest-versions; versions in them", f"{sum(reader.latest.values())}; {dict(reader.latest)}"]
     yield ["job after a kill -9 of its worker's child, from kill to end", f"{killed_s:.1f} s"]
@@ -190,6 +191,11 @@ def policies(system: System, engine: Engine) -> Iterator[list[str]]:
     made_s, plan = _planned(system, engine, "purge")
     freed = f"{plan['freed_bytes'] / 1e9:.2f} of {plan['size_bytes'] / 1e9:.2f} GB"
     yield ["plan: delete what is archived", f"{made_s:.2f} s: {plan['versions']} listed, would free {freed}"]
+    # Deleted one by one: a tenth tells as much.
+    tenth = native(system, "POST", "/bulk/delete", filter="name LIKE 'model-00%' AND stage = 'Archived'")["plan"]
+    _wait_for_jobs(engine)
+    plan = native(system, "GET", f"/plans/{tenth['id']}")["plan"]
+    yield ["the same of ten models, as a bulk operation", f"{plan['versions']} listed"]
     yield from _execution(system, engine, plan)
 
 

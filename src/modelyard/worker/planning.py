@@ -21,13 +21,14 @@ from modelyard.registry.plan_rights import acting, acting_for_policy
 from modelyard.registry.plans import begin_execution
 from modelyard.rules.counts import counted, listed
 from modelyard.rules.jobs import JobKind
-from modelyard.rules.plans import LIFE_MS, PlanStatus, rule_of
+from modelyard.rules.plans import LIFE_MS, PlanAction, PlanStatus, rule_of
 from modelyard.storage import sizes
 from modelyard.worker.context import Context, Pulse
 from modelyard.worker.fence import fenced, looked_up
 
 # Lines of a plan that are written together.
 _PAGE = 500
+_FEW = 10
 
 
 def make_plan(context: Context, claim: Claim, pulse: Pulse) -> Report | None:
@@ -95,7 +96,10 @@ class PlanWork:
         # Somebody else's job may execute what this one has made.
         if self.plan.status == PlanStatus.EXECUTING and self.plan.execute_job_id == self.claim.job_id:
             execution = self._execution()
-            while batch := looked_up(self.context, partial(_waiting, plan_id=self.plan.id)):
+            # What is done one by one fills a transaction with a few; to look at more at once would be in vain.
+            limit = BATCH if execution.rule.action is PlanAction.ARCHIVE else min(BATCH, _FEW)
+            waiting = partial(plan_execution.waiting_items, plan_id=self.plan.id, limit=limit)
+            while batch := looked_up(self.context, waiting):
                 repeat_conflicts(partial(self._execute_batch, execution, batch))
                 self._read_again()
                 self.pulse(step=_STEPS[execution.rule.action], items_done=self._settled(), items_total=total)
@@ -167,7 +171,3 @@ _DONE = {
     "verify": "Had verified",
     "tag": "Tagged",
 }
-
-
-def _waiting(session: Session, plan_id: int) -> list[Item]:
-    return plan_execution.waiting_items(session, plan_id, limit=BATCH)
