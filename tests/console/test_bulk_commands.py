@@ -53,11 +53,11 @@ def test_what_is_sure_is_done_at_once(shelf):
     assert shelf.run("bulk", "delete", "--all").out.count("pinned by the tag modelyard.keep") == 2
 
 
-@pytest.mark.parametrize("action", ["archive", "delete", "restore", "verify"])
-def test_every_action_plans_what_is_meant(shelf, action):
-    said = shelf.run("bulk", action, "--all")
+def test_every_action_plans_what_is_meant(shelf):
+    for action in ("archive", "delete", "restore", "verify"):
+        said = shelf.run("bulk", action, "--all")
 
-    assert (said.status, f": {action} " in said.out) == (0, True)
+        assert (said.status, f": {action} " in said.out) == (0, True)
 
 
 def test_a_roll_back_is_shown_and_done(shelf):
@@ -74,25 +74,25 @@ def test_a_roll_back_is_shown_and_done(shelf):
     assert shelf.yard.version("m", "3")["current_stage"] == "Production"
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["bulk", "archive"], "Say which versions are meant"),
-        (["bulk", "archive", "m/1", "--all"], "Say which versions are meant"),
-        (["bulk", "archive", "m"], "'m' names no version"),
-        (["bulk", "archive", "m/9"], "version=9) not found"),
-        (["bulk", "delete", "--filter", "colour = 'red'"], "'colour' cannot be searched"),
-        (["plan", "show", "x"], "There is no plan with this id"),
-        (["plan", "execute", "x", "--digest", "y"], "There is no plan with this id"),
-        (["rollback", "x"], "name=x not found"),
-        (["rollback", "m"], "has never had another Production set"),
-    ],
-)
-def test_what_cannot_be_done_is_one_line_and_status_2(served, words, told):
+REFUSED = [
+    (["bulk", "archive"], "Say which versions are meant"),
+    (["bulk", "archive", "m/1", "--all"], "Say which versions are meant"),
+    (["bulk", "archive", "m"], "'m' names no version"),
+    (["bulk", "archive", "m/9"], "version=9) not found"),
+    (["bulk", "delete", "--filter", "colour = 'red'"], "'colour' cannot be searched"),
+    (["plan", "show", "x"], "There is no plan with this id"),
+    (["plan", "execute", "x", "--digest", "y"], "There is no plan with this id"),
+    (["rollback", "x"], "name=x not found"),
+    (["rollback", "m"], "has never had another Production set"),
+]
+
+
+def test_what_cannot_be_done_is_one_line_and_status_2(served):
     served.yard.ready()
 
-    said = served.run(*words)
+    for words, told in REFUSED:
+        said = served.run(*words)
 
-    assert (said.status, said.out) == (2, "")
-    assert told in said.err
-    assert said.err.count("\n") == 1
+        assert (said.status, said.out) == (2, ""), words
+        assert told in said.err
+        assert said.err.count("\n") == 1

@@ -97,7 +97,7 @@ def test_a_plan_in_the_making_is_not_executed(office: Office, monkeypatch: pytes
         office.execute(plan, digest="x")
 
 
-@pytest.mark.parametrize("beats", [1, 2, 3, 4])
+@pytest.mark.parametrize("beats", [1, 4])
 def test_a_run_whose_worker_is_lost_goes_on_with_its_own_plan(office: Office, beats: int) -> None:
     office.versions("m", 5)
     job_id = policy_that_applies(office)

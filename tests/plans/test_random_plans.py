@@ -196,7 +196,7 @@ def executed(story: Story, plan: Plan, witness: Witness) -> Plan:
     raise AssertionError
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(400, marks=pytest.mark.more)])
+@pytest.mark.parametrize("examples", [5, pytest.param(400, marks=pytest.mark.more)])
 def test_an_execution_does_what_its_plan_lists_or_less(
     office: Office, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
