@@ -11,6 +11,7 @@ from sqlalchemy import insert, inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from modelyard.database.json_rows import written
 from modelyard.database.session import reading, repeat_conflicts, transaction
 from modelyard.database.tables import metadata
 from modelyard.errors import ModelyardError
@@ -137,17 +138,26 @@ def test_a_promotion_and_a_collector_never_pass_each_other(lone: Desk) -> None:
 
 
 def test_of_many_first_writes_of_the_same_blobs_none_is_refused(desk: Desk) -> None:
+    enter, _ = blobs._entering(desk.engine.dialect.name)
+
     def write(digests: list[str]) -> Callable[[], object]:
-        def write_them() -> object:
+        def write_them() -> None:
+            with transaction(desk.engine) as session:
+                session.execute(enter, {"rows": written((digest, 5) for digest in digests)})
+
+        return write_them
+
+    def make_live(digests: list[str]) -> Callable[[], object]:
+        def make_them_live() -> object:
             with transaction(desk.engine) as session:
                 return blobs.make_live(session, dict.fromkeys(digests, 5), trust_ms=1000)
 
-        # As whoever stores a batch does; a refused row is no conflict and comes through.
-        return lambda: repeat_conflicts(write_them)
+        return lambda: repeat_conflicts(make_them_live)
 
     for number in range(ROUNDS):
         digests = [f"{number:032x}{place:032x}" for place in range(FILES)]
-        answers = at_once(*(write(digests) for _ in range(WRITERS)))
+        assert at_once(*(write(digests) for _ in range(WRITERS))) == [None] * WRITERS
+        answers = at_once(*(make_live(digests) for _ in range(WRITERS)))
 
         assert answers == [{digest: blobs.LiveBlob(gen=0, recheck=True) for digest in digests}] * WRITERS
 

@@ -15,7 +15,9 @@ Answer = TypeVar("Answer")
 
 _AFTER_COMMIT = "modelyard_after_commit"
 _CONFLICTS = frozenset({"40001", "40P01"})
-_MANIFEST_REFERENCE = "fk_model_versions_manifest_digest"
+# A manifest that a collector took meanwhile; a blob that PostgreSQL's upsert overlooks while others update its row, and
+# then tries to insert into the index that its ON CONFLICT does not name.
+_PASSING_CONSTRAINTS = frozenset({"fk_model_versions_manifest_digest", "uq_blobs_digest_state"})
 _TRIES = 5
 _NOW = select(now_ms())
 
@@ -75,12 +77,12 @@ def current_ms(session: Session) -> int:
 def is_conflict(error: BaseException) -> bool:
     """Whether `error` is nobody's fault and gone when the transaction is repeated.
 
-    Deadlocks, serialization failures, and a manifest that a collector took between its look-up and its reference.
+    Deadlocks, serialization failures, and constraints that are broken only for the moment.
     """
     if not isinstance(error, DBAPIError):
         return False
     constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-    return getattr(error.orig, "sqlstate", None) in _CONFLICTS or constraint == _MANIFEST_REFERENCE
+    return getattr(error.orig, "sqlstate", None) in _CONFLICTS or constraint in _PASSING_CONSTRAINTS
 
 
 def is_outage(error: BaseException) -> bool:
