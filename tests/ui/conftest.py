@@ -58,7 +58,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory, system_settings: dict[str
     """A running `modelyard up` shared by a module, and what tests put into it."""
     folder = tmp_path_factory.mktemp("system")
     (folder / "sources").mkdir()
-    system = System(folder, **{"source_roots": folder / "sources", "sweep_s": 1, **system_settings})
+    system = System(folder, **{"source_roots": folder / "sources", "sweep_s": 1, "create_wait_s": 0, **system_settings})
     system.start()
     yield Registry(system)
     system.stop()

@@ -104,7 +104,7 @@ def test_a_live_registration_shows_its_progress_and_becomes_ready_without_a_relo
     page: Page, registry: Registry
 ) -> None:
     name = registry.model()
-    source = registry.large_folder(300_000_000)
+    source = registry.large_folder(1_000_000_000)
     body = {"name": name, "source": str(source)}
     registry.system.request("POST", "/api/2.0/mlflow/model-versions/create", body)
 

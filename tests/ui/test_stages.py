@@ -90,7 +90,7 @@ def test_a_version_is_promoted_with_the_keyboard_alone(page: Page, registry: Reg
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("menuitem", name="Transition to Production")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_label("Comment")).to_be_focused()
+    expect(page.get_by_role("dialog").get_by_label("Comment")).to_be_focused()
     page.keyboard.type("after the hold-out")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")

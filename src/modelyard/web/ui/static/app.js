@@ -61,9 +61,13 @@
   document.addEventListener("visibilitychange", beat);
 
   // What a screen reader hears of this page's own work: politely, at most once in five seconds.
+  let waiting = 0;
   function announce(text) {
-    const line = one("#said");
-    if (!text || !line || line.textContent === text || Date.now() - lastSaid < 5000) return;
+    const line = one("#said"), early = lastSaid + 5000 - Date.now();
+    clearTimeout(waiting);
+    if (!text || line.textContent === text) return;
+    // What comes too early is said later, unless something newer comes before.
+    if (early > 0) { waiting = setTimeout(() => announce(text), early); return; }
     lastSaid = Date.now();
     line.textContent = text;
   }
