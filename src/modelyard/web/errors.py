@@ -117,7 +117,8 @@ def _answer_bug(error: BaseException) -> Response:
 
 def _answer(status: int, error_code: str, message: str, error: Exception | None = None) -> Response:
     pages = cast("_Pages | None", current_app.extensions.get(_EXTENSION))
-    if pages is not None and pages.for_a_person():
+    for_a_person = pages is not None and pages.for_a_person()
+    if pages is not None and for_a_person:
         answer = pages.page(error, status, error_code, message)
     else:
         refusal: Refusal = {"error_code": error_code, "message": message}
@@ -125,6 +126,7 @@ def _answer(status: int, error_code: str, message: str, error: Exception | None 
     if status in _TRANSIENT:
         # Without it the plain client waits by its own rule, which begins with no pause at all.
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
-    if status == HTTPStatus.UNAUTHORIZED:
+    # A browser would open a window of its own and ask for a name and password, which nobody has.
+    if status == HTTPStatus.UNAUTHORIZED and not for_a_person:
         answer.headers["WWW-Authenticate"] = 'Basic realm="modelyard"'
     return answer

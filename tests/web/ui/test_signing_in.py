@@ -227,3 +227,14 @@ def test_an_administrator_enters_people_and_others_do_not(locked: Yard) -> None:
     assert "Disabled" in text_of(boss.open("/settings/users"))
     assert ann.get("/settings/users").status_code == 403
     assert ann.send("/settings/users", name="eve").status_code == 403
+
+
+def test_a_page_never_makes_a_browser_ask_for_a_name_and_password(locked: Yard) -> None:
+    reader = Reader(locked)
+
+    fragment = reader.get("/ui/jobs", **{"HX-Request": "true"})
+    route = reader.client.get("/api/2.0/mlflow/registered-models/search")
+
+    assert fragment.status_code == 401
+    assert "WWW-Authenticate" not in fragment.headers
+    assert "WWW-Authenticate" in route.headers
