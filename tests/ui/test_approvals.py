@@ -74,7 +74,7 @@ def ask(page: Page, to: str, comment: str = "") -> None:
     """Request a transition."""
     page.get_by_role("button", name=re.compile("^Stage: ")).click()
     page.get_by_role("menuitem", name=f"Request transition to {to}").click()
-    page.get_by_label("Comment", exact=False).last.fill(comment)
+    page.get_by_role("dialog").get_by_label("Comment", exact=False).fill(comment)
     page.get_by_role("button", name="OK").click()
     expect(page.get_by_role("region", name="Pending requests")).to_be_visible()
 
