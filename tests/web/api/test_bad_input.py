@@ -243,7 +243,7 @@ def test_a_new_version_keeps_the_rules(yard: Yard) -> None:
         ({"source": "/a/%252e%252e/b"}, "holds '..'"),
         ({"source": "/a\0b"}, "NUL"),
         ({"source": "/etc"}, "MODELYARD_SOURCE_ROOTS"),
-        ({"source": "s3://bucket/x"}, "s3: sources are not enabled"),
+        ({"source": "s3://bucket/x"}, "MODELYARD_SOURCE_BUCKETS"),
         ({"source": "http://169.254.169.254/latest"}, "http: sources are not enabled"),
         ({"source": "file://host/x"}, "names a host"),
         ({"source": "models:/none/1"}, "Registered Model with name=none not found"),

@@ -26,6 +26,8 @@ SAFE_CODES = frozenset(
 # A refusal quotes the beginning of what it found, never a megabyte of it.
 MOST_WORDS_BYTES = 10_000
 DONE = frozenset({200, 206, 304})
+# The front door leads to a page; no route of an API leads anywhere.
+SHOWN_ELSEWHERE = frozenset({302, 303})
 # Multipart and presigned transfers are declined with the one code outside the set, which only new clients ask for.
 DECLINED = (501, "NOT_IMPLEMENTED")
 
@@ -42,7 +44,7 @@ class Answer:
 
 def complaint(asked: Hostile, answer: Answer) -> str:
     """Say what is wrong with `answer`; "" when nothing is."""
-    if answer.status in DONE:
+    if answer.status in DONE or (answer.status in SHOWN_ELSEWHERE and "api" not in asked.path):
         return ""
     if not 400 <= answer.status < 500 and answer.status != DECLINED[0]:
         return f"status {answer.status}: {answer.body[:500]!r}"
