@@ -42,13 +42,19 @@ class Answer:
     seconds: float
 
 
+def _is_page(asked: Hostile, answer: Answer) -> bool:
+    """Whether a browser that asked for a page is refused by one; routes of an API answer it in JSON all the same."""
+    below_an_api = asked.path.startswith(("/api/", "/ajax-api/", "/dbfs/"))
+    return answer.content_type.startswith("text/html") and not below_an_api
+
+
 def complaint(asked: Hostile, answer: Answer) -> str:
     """Say what is wrong with `answer`; "" when nothing is."""
     if answer.status in DONE or (answer.status in SHOWN_ELSEWHERE and "api" not in asked.path):
         return ""
     if not 400 <= answer.status < 500 and answer.status != DECLINED[0]:
         return f"status {answer.status}: {answer.body[:500]!r}"
-    if asked.method == "HEAD":
+    if asked.method == "HEAD" or _is_page(asked, answer):
         return ""
     try:
         document = json.loads(answer.body)
