@@ -10,7 +10,7 @@ import yaml
 COMPOSE = Path(__file__).parents[1] / "compose.yaml"
 VARIABLE = re.compile(r"\$\{(\w+)(:[?-])?([^}]*)\}")
 REQUIRED = {
-    "MODELYARD_ADMIN_TOKEN": "an administrator's token",
+    "MODELYARD_ADMIN_TOKEN": "the-administrator-s-token",
     "MODELYARD_SECRET_KEY": "a key of more than 16 characters",
     "MODELYARD_PUBLIC_URL": "http://models.example",
     "POSTGRES_PASSWORD": "passw0rd",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from modelyard.settings import Settings, reachable
+from modelyard.errors import ConfigurationError
+from modelyard.settings import Settings, load_settings, reachable
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,13 @@ def test_a_server_is_reached_on_the_loopback_address_of_its_family(host, reached
 
 def test_the_address_of_this_machines_server_follows_from_host_and_port():
     assert Settings(host="::", port=5081).address == "http://[::1]:5081"
+
+
+@pytest.mark.parametrize("token", ["two words", "one,two", "line\nline"])
+def test_a_token_that_no_header_can_show_is_refused_and_not_shown(token, monkeypatch):
+    monkeypatch.setenv("MODELYARD_ADMIN_TOKEN", token)
+
+    with pytest.raises(ConfigurationError, match=r"MODELYARD_ADMIN_TOKEN: .*no blanks and no commas") as refusal:
+        load_settings()
+
+    assert token not in str(refusal.value)

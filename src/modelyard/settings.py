@@ -157,6 +157,14 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("admin_token", mode="after")
+    @classmethod
+    def _one_word(cls, value: SecretStr | None) -> SecretStr | None:
+        # A header with such a token is read as one with several, and would never open the door.
+        if value is not None and any(sign in value.get_secret_value() for sign in ", \t\n"):
+            raise ValueError("a token holds no blanks and no commas; take one from `openssl rand -hex 32`")
+        return value
+
     @field_validator("allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
