@@ -87,9 +87,12 @@ def up() -> None:
     settings = _start()
     # Importing makes many objects and no garbage. The supervisor enables it again; a fifth of the start is saved.
     gc.disable()
-    from modelyard.processes.up import up as run_up
+    from modelyard.processes.beginning import begin
 
-    sys.exit(run_up(settings, upgrade=_upgrade))
+    with begin(settings, _upgrade) as beginning:
+        from modelyard.processes.up import up as run_up
+
+        sys.exit(run_up(settings, beginning))
 
 
 @app.command()
@@ -135,7 +138,7 @@ def beat() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database to this release's schema. Run it once before the new processes start."""
-    from modelyard.processes.preflight import bring_up_to_date
+    from modelyard.processes.upgrading import bring_up_to_date
 
     bring_up_to_date(_start(), _upgrade)
     print("The database's schema is up to date.")

@@ -17,8 +17,9 @@ from modelyard.jobs.broker import Bell, create_broker
 from modelyard.processes import logs
 from modelyard.processes.children import Part
 from modelyard.processes.embedded_broker import bind_broker, broker_url, serve_broker
+from modelyard.processes.listening import bind_web, web_url
 from modelyard.processes.supervisor import Supervisor
-from modelyard.processes.web_child import bind_web, serve, web_url
+from modelyard.processes.web_child import serve
 from modelyard.settings import Settings
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.main import WorkerHooks, run_worker
@@ -39,7 +40,9 @@ def toy_hooks(folder: Path) -> WorkerHooks:
 
         @app.task(name="modelyard.held")
         def held(job_id: int) -> None:
-            (folder / f"held-{job_id}.started").touch()
+            note = folder / f"held-{job_id}.part"
+            note.write_text(str(os.getpid()))
+            note.rename(folder / f"held-{job_id}.started")
             while not (folder / f"free-{job_id}").exists():
                 time.sleep(0.01)
             (folder / f"held-{job_id}.ended").touch()

@@ -1,6 +1,7 @@
 """`modelyard up`: what it says, what it refuses, and that it runs with whatever broker there is."""
 
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -17,10 +18,13 @@ from tests.waiting import wait_until
 
 SPAWNED = """
 from modelyard.cli import _upgrade
+from modelyard.processes.beginning import begin
 from modelyard.processes.children import spawn_part
 from modelyard.processes.up import up
 from modelyard.settings import load_settings
-raise SystemExit(up(load_settings(), upgrade=_upgrade, start=spawn_part))
+settings = load_settings()
+with begin(settings, _upgrade) as beginning:
+    raise SystemExit(up(settings, beginning, start=spawn_part))
 """
 
 
@@ -48,6 +52,34 @@ def test_it_says_where_it_listens_where_data_lies_and_how_clients_connect(start_
     assert f"Data lies in {system.home}" in said
     assert f'mlflow.set_registry_uri("{system.url}")' in said
     assert f'DATABRICKS_HOST="{system.url}"' in said
+
+
+def test_in_a_terminal_it_says_how_to_sign_in_the_first_time(tmp_path: Path):
+    system = System(tmp_path, auth="token", admin_token="right-token")
+    terminal, other_end = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "modelyard", "up"], env=system.environment(), stdout=other_end, stderr=subprocess.DEVNULL
+    ) as process:
+        os.close(other_end)
+        said = ""
+        while "/login/link" not in said or not said.endswith("\n"):
+            said += os.read(terminal, 4096).decode()
+        link = said.split("Sign in as the administrator, once, within 10 minutes:")[1].strip()
+        page = urllib3.request("GET", link, retries=False)
+        process.terminate()
+    os.close(terminal)
+
+    assert link.startswith(f"{system.url}/login/link?link=")
+    assert (page.status, "admin" in page.data.decode()) == (200, True)
+    assert process.returncode == 0
+
+
+def test_in_a_log_it_leaves_no_key_to_the_house(start_system: Callable[..., System]):
+    system = start_system(auth="token", admin_token="right-token")
+
+    said = wait_until(lambda: system.log_text() if "set_registry_uri" in system.log_text() else "")
+
+    assert "/login/link" not in said
 
 
 def test_a_second_up_on_the_same_home_is_one_line(start_system: Callable[..., System]):

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from modelyard.errors import ConfigurationError
-from modelyard.processes.web_child import bind_web, web_url
+from modelyard.processes.listening import bind_web, web_url
 from tests.servers import start_leashed
 from tests.waiting import wait_until
 

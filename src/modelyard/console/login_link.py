@@ -1,7 +1,5 @@
 """`modelyard login-link`: an address that signs a browser in once, for whoever has no token at hand."""
 
-import secrets
-
 from modelyard.console.own_database import looking
 from modelyard.errors import ConfigurationError, InvalidState
 from modelyard.registry.principals import require_account
@@ -27,8 +25,7 @@ def login_link(settings: Settings, name: str) -> str:
             if account.disabled_at_ms is not None or account.builtin:
                 raise InvalidState(f"{name!r} cannot sign in to pages.")
             name = account.name
-    address = (settings.public_url or settings.address).rstrip("/")
-    return f"{address}/login/link?link={Signer(keys).sign_login_link(name, secrets.token_hex(16))}"
+    return Signer(keys).login_address(settings.public_url or settings.address, name)
 
 
 def told(link: str) -> str:

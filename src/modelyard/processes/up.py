@@ -3,44 +3,45 @@
 import json
 import os
 import socket
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from pydantic import SecretStr
-from sqlalchemy import Engine
 
+from modelyard.processes.beginning import Beginning
 from modelyard.processes.children import Part
 from modelyard.processes.embedded_broker import bind_broker, broker_url, serve_broker
-from modelyard.processes.home import own_home
-from modelyard.processes.preflight import bring_up_to_date, check_start
+from modelyard.processes.listening import web_url
+from modelyard.processes.preflight import check_start
 from modelyard.processes.supervisor import StartPart, Supervisor
 from modelyard.processes.valkey_broker import ValkeyBroker
 from modelyard.processes.web import web_parts
-from modelyard.processes.web_child import bind_web, web_url
 from modelyard.rules.jobs import QUEUES
+from modelyard.rules.principals import ADMIN
+from modelyard.runtime import secret_keys
 from modelyard.settings import Settings
+from modelyard.web.signing import LOGIN_LINK_LIFE_S, Signer
 from modelyard.worker.main import preload, run_worker, worker_hooks
 
 PLAN: Final = "MODELYARD_PLAN"
 """Environment variable that hands a spawned child what `up` decided when it started."""
 
 
-def up(settings: Settings, *, upgrade: Callable[[Engine], object], start: StartPart | None = None) -> int:
+def up(settings: Settings, beginning: Beginning, *, start: StartPart | None = None) -> int:
     """Run the whole system until TERM; return the exit status.
 
-    `upgrade` is called when the database below the home is behind. Raises ConfigurationError with one line that says
-    what to change when the home, the port or the database cannot be used.
+    Raises ConfigurationError with one line that says what to change when the database or the store cannot be used.
     """
-    with own_home(settings.home):
-        plan = Plan.make(settings)
-        if settings.database_url is None:
-            bring_up_to_date(settings, upgrade)
-        check_start(plan.settings)
-        preload()
-        plan.hand_down()
-        return Supervisor(plan.parts(), start=start).run(on_started=lambda: print(plan.welcome(), flush=True))
+    plan = Plan.make(settings, beginning.web)
+    preload()
+    beginning.wait_for_schema()
+    check_start(plan.settings)
+    plan.hand_down()
+    return Supervisor(plan.parts(), start=start).run(
+        on_started=lambda: print(plan.welcome() + _first_visit(plan), flush=True)
+    )
 
 
 def run_part(settings: Settings, name: str) -> Part:
@@ -58,9 +59,8 @@ class Plan:
     valkey: ValkeyBroker | None = None
 
     @classmethod
-    def make(cls, settings: Settings) -> "Plan":
-        """Bind what must be bound and choose a broker."""
-        web = bind_web(settings.host, settings.port)
+    def make(cls, settings: Settings, web: socket.socket) -> "Plan":
+        """Choose a broker, and bind it if it is to run in one of our own processes."""
         settings = settings.model_copy(update={"port": web.getsockname()[1]})
         if settings.broker_url is not None:
             return cls(settings, web)
@@ -101,10 +101,15 @@ class Plan:
             *web_parts(self.settings, self.web),
         ]
 
+    @property
+    def url(self) -> str:
+        """The address at which people and clients find us, without a slash at its end."""
+        return (self.settings.public_url or web_url(self.web, self.settings.host)).rstrip("/")
+
     def welcome(self) -> str:
         """Return what a person reads once everything has started."""
         listening = web_url(self.web, self.settings.host)
-        url = (self.settings.public_url or listening).rstrip("/")
+        url = self.url
         tracking = self.settings.tracking_uri
         known = "" if tracking else " (name it in MODELYARD_TRACKING_URI when you start Modelyard)"
         token = "any" if self.settings.auth_mode == "none" else "YOUR-TOKEN"
@@ -139,6 +144,15 @@ Clients without one, which upload their files:
 
         # The worker ends its own children when its grace is over; ours begins after that.
         return Part("worker", run, grace_s=self.settings.drain_s + 5)
+
+
+def _first_visit(plan: Plan) -> str:
+    """Return what lets the person before this terminal in; nothing for a file or a journal, which others read."""
+    if plan.settings.auth_mode == "none" or not sys.stdout.isatty():
+        return ""
+    keys = secret_keys(plan.settings, generate=False)
+    address = Signer(keys).login_address(plan.url, ADMIN)
+    return f"Sign in as the administrator, once, within {LOGIN_LINK_LIFE_S // 60} minutes:\n    {address}\n"
 
 
 def _with_broker(settings: Settings, url: str) -> Settings:

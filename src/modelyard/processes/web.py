@@ -5,8 +5,9 @@ from functools import partial
 from wsgiref.types import WSGIApplication
 
 from modelyard.processes.children import Part
+from modelyard.processes.listening import bind_web, web_url
 from modelyard.processes.supervisor import Supervisor
-from modelyard.processes.web_child import bind_web, serve, web_url
+from modelyard.processes.web_child import serve
 from modelyard.runtime import Runtime
 from modelyard.settings import Settings
 from modelyard.web.app import create_app

@@ -6,51 +6,26 @@ in this module, its minor version is pinned, and tests/processes/test_web_child.
 """
 
 import asyncio
-import errno
 import os
 import signal
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 from wsgiref.types import WSGIApplication
 
 from granian import _futures, _granian, _signals
 from granian.http import HTTP1Settings
 from granian.wsgi import _callback_wrapper
 
-from modelyard.errors import ConfigurationError
+from modelyard.processes.listening import BACKLOG
 from modelyard.processes.memory import return_large_pieces
-from modelyard.settings import reachable
-
-BACKLOG: Final = 1024
 
 # granian's stubs have fallen behind its code.
 _SocketHolder: Any = _granian.SocketHolder
 _WSGIWorker: Any = _granian.WSGIWorker
 _new_scheduler: Any = _futures._new_cbscheduler
 _set_stop_signals: Any = _signals.set_sync_signals
-
-
-def bind_web(host: str, port: int) -> socket.socket:
-    """Return a listening socket for the web processes; port 0 takes a free one.
-
-    Raises ConfigurationError when the address is taken, forbidden or not ours.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host.strip("[]"), port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigurationError(_why_not_bound(error, host, port)) from error
-    # Accepted connections inherit it; without it small answers wait for the client's delayed acknowledgement.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.set_inheritable(True)
-    return listener
-
-
-def web_url(listener: socket.socket, host: str) -> str:
-    """Return the address that a person opens for `listener`, which was bound for `host`."""
-    return f"http://{reachable(host)}:{listener.getsockname()[1]}"
 
 
 def serve(listener: socket.socket, make_app: Callable[[], WSGIApplication], *, threads: int) -> None:
@@ -104,15 +79,3 @@ def _wakeup_of(stop: Any) -> Callable[[], None]:
 
     stop.add_cb(on_stopped)
     return wait
-
-
-def _why_not_bound(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"Port {port} on {host} is in use by another program. "
-            "Stop that one, or choose another port with MODELYARD_PORT (0 takes a free one)."
-        )
-    if error.errno == errno.EACCES:
-        return f"Port {port} may not be opened by this user. Choose one above 1023 with MODELYARD_PORT."
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    return f"Cannot listen on {host}:{port}: {reason}. Correct MODELYARD_HOST or MODELYARD_PORT."

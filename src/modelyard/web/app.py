@@ -1,5 +1,6 @@
 """The WSGI application, put together from a process's runtime."""
 
+from functools import cache
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -10,30 +11,40 @@ from modelyard.runtime import Runtime
 from modelyard.settings import Settings
 from modelyard.web.access_log import register_access_log
 from modelyard.web.addresses import parse_networks
-from modelyard.web.api.routes import mount
+from modelyard.web.api import routes
 from modelyard.web.errors import register_error_handlers
 from modelyard.web.file_index import FileIndexes
 from modelyard.web.guard import register_guard
 from modelyard.web.holding import Holding
 from modelyard.web.identity import Identity
+from modelyard.web.routing import Routing
 from modelyard.web.signing import Signer
 from modelyard.web.site import EXTENSION, Site, SourceRules, UploadRules
-from modelyard.web.ui.pages import actor_of_browser, mount_pages
+from modelyard.web.ui import pages
+from modelyard.web.ui.pages import actor_of_browser, register_pages
 from modelyard.web.unread_bodies import register_drain
 
 
 def create_app(runtime: Runtime) -> Flask:
     """Return the application that serves `runtime`."""
     app = Flask("modelyard.web", static_folder=None)
-    # Clients upload below a doubled slash and follow no redirect.
-    app.url_map.merge_slashes = False
+    table = routing()
+    table.mount(app)
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
     app.extensions[EXTENSION] = create_site(runtime)
     register_access_log(app)
     register_drain(app)
-    register_guard(app, open_endpoints=mount(app) | mount_pages(app), actor_of_browser=actor_of_browser)
+    register_guard(app, open_endpoints=table.open_endpoints, actor_of_browser=actor_of_browser)
+    routes.describe_in(app)
+    register_pages(app)
     register_error_handlers(app)
     return app
+
+
+@cache
+def routing() -> Routing:
+    """Return the routing table of the API and the pages, the same at each call."""
+    return Routing.of((*routes.endpoints(), *pages.endpoints()))
 
 
 def create_site(runtime: Runtime) -> Site:

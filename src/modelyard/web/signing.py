@@ -1,5 +1,6 @@
 """Texts that leave the server and come back: links to files and page tokens, signed so that nobody makes their own."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,6 +93,10 @@ class Signer:
     def sign_login_link(self, name: str, nonce: str) -> str:
         """Return the text of a one-time link by which `name` signs in."""
         return str(self._login_links.dumps([name, nonce]))
+
+    def login_address(self, base: str, name: str) -> str:
+        """Return a new address below `base` by which `name` signs in, within ten minutes and once."""
+        return f"{base.rstrip('/')}/login/link?link={self.sign_login_link(name, secrets.token_hex(16))}"
 
     def open_login_link(self, sealed: str) -> tuple[str, str]:
         """Return whose link it is, and its number. Raises NotFound for an old or strange one."""

@@ -1,6 +1,6 @@
 """The table of contents: every route of the wire, and who answers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from flask import Flask, Response
 
@@ -40,6 +40,7 @@ from modelyard.web.api import (
 )
 from modelyard.web.api.route import Answer, Route
 from modelyard.web.json_answers import json_answer
+from modelyard.web.routing import Endpoint
 
 # mlflow 1.x asks below `preview`, web pages below `ajax-api`.
 PREFIXES = ("/api/2.0/mlflow", "/api/2.0/preview/mlflow", "/ajax-api/2.0/mlflow")
@@ -215,25 +216,19 @@ SERVICE = [
 ]
 
 
-def mount(app: Flask) -> frozenset[str]:
-    """Add every route to `app`; return the endpoints that need no credentials."""
-    app.extensions[openapi.EXTENSION] = NATIVE_PREFIX, NATIVE
+def endpoints() -> Iterator[Endpoint]:
+    """Give every route as it stands in the routing table."""
     mounted = [(prefix, route) for prefix in PREFIXES for route in REGISTRY]
     mounted += [(NATIVE_PREFIX, route) for route in NATIVE]
     mounted += [("", route) for route in FILES + PEOPLE + PERMISSIONS + SERVICE]
     for prefix, route in mounted:
-        app.add_url_rule(
-            prefix + route.path,
-            endpoint=_endpoint(prefix, route),
-            view_func=_view(route),
-            methods=[route.method],
-            provide_automatic_options=False,
-        )
-    return frozenset(_endpoint(prefix, route) for prefix, route in mounted if route.open)
+        path = prefix + route.path
+        yield Endpoint(f"{route.method} {path}", route.method, path, _view(route), route.open)
 
 
-def _endpoint(prefix: str, route: Route) -> str:
-    return f"{route.method} {prefix}{route.path}"
+def describe_in(app: Flask) -> None:
+    """Let `app` know which routes its OpenAPI document is about."""
+    app.extensions[openapi.EXTENSION] = NATIVE_PREFIX, NATIVE
 
 
 def _view(route: Route) -> Callable[..., Response]:

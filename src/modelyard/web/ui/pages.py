@@ -1,6 +1,6 @@
 """The table of contents of the pages: every address, and who answers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from modelyard.database.session import repeat_conflicts
 from modelyard.registry.access import Actor
 from modelyard.web.errors import show_errors_as_pages
+from modelyard.web.routing import Endpoint
 from modelyard.web.site import site
 from modelyard.web.ui import (
     activity,
@@ -101,8 +102,10 @@ PAGES = [
     Page("GET", f"{_VERSION}/image/<path:path>", version_files.show_image),
     Page("GET", f"{_VERSION}/schema", version.show_schema),
     Page("GET", f"{_VERSION}/mlmodel", version.show_model_file),
+    Page("GET", f"{_VERSION}/metrics", version.show_metrics),
     Page("GET", f"{_VERSION}/description", version_changes.edit_description),
     Page("POST", f"{_VERSION}/description", version_changes.save_description),
+    Page("POST", f"{_VERSION}/follow", version_changes.follow),
     Page("GET", f"{_VERSION}/tags", version_changes.new_tag),
     Page("POST", f"{_VERSION}/tags", version_changes.set_tag),
     Page("POST", f"{_VERSION}/tags/delete", version_changes.delete_tag),
@@ -133,6 +136,8 @@ PAGES = [
     Page("GET", "/ui/jobs", jobs.live),
     Page("GET", "/jobs/retry", jobs.confirm_retry),
     Page("POST", "/jobs/retry", jobs.retry_failed),
+    Page("GET", "/jobs/cancel", jobs.confirm_cancel),
+    Page("POST", "/jobs/cancel", jobs.cancel_selected),
     Page("GET", f"/jobs/{_JOB}", job.show),
     Page("GET", f"/ui/jobs/{_JOB}", job.live),
     Page("GET", f"/jobs/{_JOB}/log.txt", job.log_text),
@@ -187,19 +192,16 @@ PAGES = [
 ]
 
 
-def mount_pages(app: Flask) -> frozenset[str]:
-    """Add every page to `app`; return the endpoints that need no credentials."""
+def endpoints() -> Iterator[Endpoint]:
+    """Give every page as it stands in the routing table."""
     for one in PAGES:
-        app.add_url_rule(
-            one.path,
-            endpoint=_endpoint(one),
-            view_func=_view(one),
-            methods=[one.method],
-            provide_automatic_options=False,
-        )
+        yield Endpoint(f"{ENDPOINT_PREFIX}{one.method} {one.path}", one.method, one.path, _view(one), one.open)
+
+
+def register_pages(app: Flask) -> None:
+    """Let `app` answer failures by pages where a person asks, and say to browsers what our pages may do."""
     show_errors_as_pages(app, for_a_person=is_for_a_person, page=error_page)
     app.after_request(_guarded)
-    return frozenset(_endpoint(one) for one in PAGES if one.open)
 
 
 def is_for_a_person() -> bool:
@@ -227,10 +229,6 @@ def error_page(error: Exception | None, status: int, error_code: str, message: s
     if isinstance(error, StaleForm):
         answer.headers["X-Form-Token"] = form_token()
     return answer
-
-
-def _endpoint(one: Page) -> str:
-    return f"{ENDPOINT_PREFIX}{one.method} {one.path}"
 
 
 def _view(one: Page) -> Callable[..., Response]:
