@@ -103,19 +103,21 @@ def test_a_job_is_shown_with_its_attempts(served, failed_id):
 
 
 def test_the_log_is_a_line_each_with_the_attempt(served, failed_id):
-    first, second = served.run("job", "log", failed_id).out.splitlines()
+    step, begun, failed = served.run("job", "log", failed_id).out.splitlines()
 
-    assert "[1] INFO  Attempt 1 copies" in first
-    assert "[1] ERROR" in second
-    offset = json.loads(served.run("job", "log", failed_id, "--json").out.splitlines()[0])["offset"]
-    assert served.run("job", "log", failed_id, "--after", str(offset)).out.splitlines() == [second]
+    assert "[1] STEP  Opening the source" in step
+    assert "[1] INFO  Attempt 1 copies" in begun
+    assert "[1] ERROR" in failed
+    offset = json.loads(served.run("job", "log", failed_id, "--json").out.splitlines()[1])["offset"]
+    assert served.run("job", "log", failed_id, "--after", str(offset)).out.splitlines() == [failed]
 
 
 def test_a_log_is_followed_until_the_job_is_over(served, job_id):
     with at_work(served):
         told = served.run("job", "log", job_id, "--follow").out.splitlines()
 
-    assert "Attempt 1 copies" in told[0]
+    assert "Opening the source" in told[0]
+    assert "Attempt 1 copies" in told[1]
     assert "Stored 1 files" in told[-1]
 
 

@@ -84,8 +84,10 @@ def test_a_screen_that_is_too_narrow_cuts_the_message_and_keeps_each_job_on_its_
 
 def test_the_story_of_a_job_has_its_arguments_and_attempts():
     attempt = {"attempt": 1, "worker": "host:12:11:abc", "started_at_ms": NOON_MS, "ended_at_ms": NOON_MS + 5000}
-    attempt |= {"outcome": "LOST", "error_code": "worker_lost", "status_message": "The worker was lost."}
-    under_way = {**attempt, "attempt": 2, "ended_at_ms": None, "outcome": None, "status_message": ""}
+    attempt |= {"outcome": "LOST", "error_code": "worker_lost", "status_message": "The worker was lost.", "steps": []}
+    opening = {"step": "Opening the source", "started_at_ms": NOON_MS, "ended_at_ms": NOON_MS + 300}
+    steps = [opening, {"step": "Copying", "started_at_ms": NOON_MS + 300, "ended_at_ms": None}]
+    under_way = {**attempt, "attempt": 2, "ended_at_ms": None, "outcome": None, "status_message": "", "steps": steps}
 
     told = printed(job_details(job(attempt=2, attempts=[attempt, under_way])))
 
@@ -93,6 +95,8 @@ def test_the_story_of_a_job_has_its_arguments_and_attempts():
     assert "argument source  /data/fraud" in told
     assert "1        2026-11-25 12:00:00  5 s   LOST       host:12:11:abc  The worker was lost." in told
     assert "2        2026-11-25 12:00:00        under way  host:12:11:abc" in told
+    assert "Opening the source  2026-11-25 12:00:00  0.3 s" in told
+    assert "Copying             2026-11-25 12:00:00  under way" in told
 
 
 @pytest.mark.parametrize(

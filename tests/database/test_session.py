@@ -1,10 +1,11 @@
 """Transactions, the clock, and what runs after a commit, on both databases."""
 
+import sqlite3
 import threading
 import time
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from modelyard.database import engine as database_engine
@@ -91,6 +92,12 @@ def test_who_waits_for_the_write_lock_too_long_is_told_of_an_outage(tmp_path, mo
     monkeypatch.setattr(database_engine, "BUSY_TIMEOUT_MS", 50)
     engine = create_engine(f"sqlite:///{tmp_path / 'm.db'}")
     second = create_engine(f"sqlite:///{tmp_path / 'm.db'}")
+    waits: list[int] = []
+
+    @event.listens_for(second, "before_cursor_execute")
+    def note(connection, _cursor, statement, *_):
+        if statement == "BEGIN IMMEDIATE":
+            waits.extend(connection.connection.dbapi_connection.execute("PRAGMA busy_timeout").fetchone())
 
     with transaction(engine) as session:
         session.connection()
@@ -98,6 +105,8 @@ def test_who_waits_for_the_write_lock_too_long_is_told_of_an_outage(tmp_path, mo
             waiting.connection()
 
     assert is_outage(told.value)
+    # The last try, after all that waiting, waits no second time.
+    assert waits == [0]
     with transaction(second) as session:
         assert session.scalar(text("PRAGMA busy_timeout")) == 50
     engine.dispose()
@@ -171,3 +180,32 @@ def test_another_database_is_refused(url):
 def _names(engine):
     with reading(engine) as session:
         return list(session.scalars(select(RegisteredModel.name).order_by(RegisteredModel.id)))
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_BUSY_SNAPSHOT])
+def test_every_kind_of_busy_is_waited_for(code):
+    answers = iter([code, None])
+
+    class Driver:
+        """A connection to a file that somebody else has locked, once."""
+
+        def execute(self, statement):
+            if statement == "BEGIN IMMEDIATE" and (found := next(answers)) is not None:
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = found
+                raise error
+
+    assert [database_engine._has_begun(Driver()) for _ in range(2)] == [False, True]
+
+
+def test_what_is_not_busy_is_not_waited_for():
+    class Driver:
+        """A connection to a disk that gave out."""
+
+        def execute(self, statement):
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+        database_engine._has_begun(Driver())

@@ -1,5 +1,6 @@
 """The history of a job: a row for each attempt and the lines of its log, right however the attempt ended."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -149,6 +150,16 @@ def test_a_line_that_no_database_would_take_is_cut_to_one_that_it_takes(job_hous
 
     ((_, _, line),) = lines(job_house)
     assert line == ("ab" + "x" * 5000)[:LINE_CHARACTERS]
+
+
+def test_a_line_bears_the_moment_when_it_was_said(job_house):
+    now_s = time.monotonic()
+    said = [LogLine("step", "Opening", now_s - 5), LogLine("step", "Copying", now_s - 2)]
+    job_house.lifecycle.heartbeat(job_house.claimed(), {}, said)
+
+    opened, copied = rows(job_house, job_log)
+    assert copied.at_ms - opened.at_ms == pytest.approx(3000, abs=1)
+    assert 1000 * time.time() - 15_000 < opened.at_ms <= 1000 * time.time() - 4900
 
 
 def test_a_heartbeat_that_fails_has_written_no_line_either(job_house):

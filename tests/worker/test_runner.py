@@ -252,7 +252,7 @@ def test_an_outcome_that_was_not_written_is_written_again(house, lose_answers, m
 def test_an_outcome_that_cannot_be_written_is_left_to_the_lease(house, lose_answers, move):
     work, _ = ENDS[move]
     job = house.register(house.model_folder())
-    house.context = replace(house.context, lifecycle=replace(house.context.lifecycle, lease_ms=1000))
+    house.context = replace(house.context, lifecycle=replace(house.context.lifecycle, lease_ms=2500))
     lose_answers(move, committed=False, times=1000)
 
     with pytest.raises(OperationalError):

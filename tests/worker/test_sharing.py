@@ -62,6 +62,17 @@ def test_a_waiting_copy_follows_the_one_that_ends(start_tree):
     wait_until((tree.folder / "held-3.started").exists, within_s=0.5)
 
 
+def test_a_waiting_copy_follows_one_whose_child_was_killed(start_tree):
+    tree = start_tree()
+    for number in (1, 2, 3):
+        tree.ask(f"/held/{number}/copy")
+    tree.wait_for("held-2.started")
+
+    os.kill(int(tree.text("held-1.started")), signal.SIGKILL)
+
+    tree.wait_for("held-3.started")
+
+
 def test_copies_are_taken_again_after_the_broker_came_back(start_tree):
     tree = start_tree()
     broker = tree.pid("broker")

@@ -18,7 +18,7 @@ from modelyard.storage import sizes
 Job: TypeAlias = Mapping[str, Any]
 
 _STYLES = {"QUEUED": "yellow", "RUNNING": "cyan", "SUCCEEDED": "green", "FAILED": "bold red", "CANCELLED": "magenta"}
-_LEVELS = {"warning": "yellow", "error": "bold red"}
+_LEVELS = {"step": "bold", "warning": "yellow", "error": "bold red"}
 
 
 def is_over(job: Job) -> bool:
@@ -41,13 +41,18 @@ def job_table(jobs: Sequence[Job], *, width: int) -> Table:
 
 
 def job_details(job: Job) -> RenderableType:
-    """Return everything about one job, its attempts included."""
+    """Return everything about one job: its attempts, and the steps of the last one."""
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
     for name, value in _facts(job):
         facts.add_row(name, value if isinstance(value, Text) else Text(printable(value)))
-    return Group(facts, "", attempts_table(job["attempts"])) if job["attempts"] else facts
+    if not job["attempts"]:
+        return facts
+    parts: list[RenderableType] = [facts, "", attempts_table(job["attempts"])]
+    if steps := job["attempts"][-1]["steps"]:
+        parts += ["", steps_table(steps)]
+    return Group(*parts)
 
 
 def attempts_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
@@ -65,6 +70,18 @@ def attempts_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
             printable(attempt["worker"]),
             printable(attempt["status_message"] or ""),
         )
+    return table
+
+
+def steps_table(steps: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a row for each step of an attempt, the first one first."""
+    table = _table()
+    for name in ("STEP", "BEGAN", "TOOK"):
+        table.add_column(name)
+    for step in steps:
+        began_ms, ended_ms = step["started_at_ms"], step["ended_at_ms"]
+        took = written_span((ended_ms - began_ms) / 1000) if ended_ms is not None else "under way"
+        table.add_row(printable(step["step"]), written_time(began_ms), took)
     return table
 
 

@@ -36,6 +36,13 @@ def transaction(engine: Engine) -> Iterator[Session]:
         callback()
 
 
+@contextmanager
+def statements(engine: Engine) -> Iterator[Connection]:
+    """Open a writing transaction for a few statements that need no session, which costs as much as one of them."""
+    with engine.begin() as connection:
+        yield connection
+
+
 def after_commit(session: Session, callback: Callable[[], object]) -> None:
     """Run `callback` when this session's transaction has committed; never when it rolls back."""
     session.info.setdefault(_AFTER_COMMIT, []).append(callback)

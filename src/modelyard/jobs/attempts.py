@@ -1,9 +1,10 @@
 """The history of a job: a row for each attempt, and the lines of its log, written with the moves they tell of."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import BigInteger, Connection, bindparam, insert, update
 from sqlmodel import Session
 
 from modelyard.database.clock import now_ms
@@ -19,13 +20,20 @@ LINE_CHARACTERS = 2000
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """Something that a job's work said. `level` is info, warning or error."""
+    """Something that a job's work said, and when by this process's monotonic clock.
+
+    `level` is info, warning, error, or step for the name of a step that begins.
+    """
 
     level: str
     text: str
+    said_s: float = field(default_factory=time.monotonic, compare=False)
 
 
 _BEGIN = insert(attempts).values(started_at_ms=now_ms())
+# Lines are written together, some time after they were said. Their age comes off the database's time, so that this
+# machine's clock need not agree with it.
+_ADD_LINES = insert(job_log).values(at_ms=now_ms() - bindparam("age_ms", type_=BigInteger))
 _END = (
     update(attempts)
     .where(attempts.c.job_id == bindparam("its_job"), attempts.c.attempt == bindparam("its_attempt"))
@@ -33,9 +41,9 @@ _END = (
 )
 
 
-def begin_attempt(session: Session, claim: Claim) -> None:
+def begin_attempt(connection: Connection, claim: Claim) -> None:
     """Write the row of an attempt that was claimed in this transaction."""
-    session.execute(_BEGIN, {"job_id": claim.job_id, "attempt": claim.attempt, "worker": claim.worker})
+    connection.execute(_BEGIN, {"job_id": claim.job_id, "attempt": claim.attempt, "worker": claim.worker})
 
 
 def end_attempt(session: Session, claim: Claim, outcome: AttemptOutcome, error_code: str | None, message: str) -> None:
@@ -47,12 +55,14 @@ def end_attempt(session: Session, claim: Claim, outcome: AttemptOutcome, error_c
 def write_lines(session: Session, claim: Claim, lines: Sequence[LogLine]) -> None:
     """Add lines to a job's log; the caller's transaction holds the job."""
     if lines:
+        now_s = time.monotonic()
         session.execute(
-            insert(job_log),
+            _ADD_LINES,
             [
                 {
                     "job_id": claim.job_id,
                     "attempt": claim.attempt,
+                    "age_ms": max(0, round(1000 * (now_s - line.said_s))),
                     "level": line.level,
                     "line": line.text.replace("\0", "")[:LINE_CHARACTERS],
                 }

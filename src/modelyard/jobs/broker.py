@@ -56,6 +56,9 @@ def create_broker(url: str) -> Celery:
         broker_pool_limit=64,
         broker_transport_options={
             "global_keyprefix": "modelyard:",
+            # What a worker took and did not begin is rung again by the sweep; kombu would note each message on Redis
+            # twice, and find it again after an hour.
+            "ack_emulation": False,
             "socket_timeout": 1,
             "socket_connect_timeout": 1,
             "socket_keepalive": True,

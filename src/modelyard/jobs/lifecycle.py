@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, Update, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from modelyard.database.session import autocommit, repeat_conflicts, transaction
+from modelyard.database.session import autocommit, repeat_conflicts, statements, transaction
 from modelyard.errors import ClaimLost
 from modelyard.jobs.attempts import LogLine, begin_attempt, end_attempt, write_lines
 from modelyard.jobs.guards import Claim, claim_of, jobs, lock_registry_rows, me
@@ -90,13 +90,13 @@ class Lifecycle:
             raise
 
     def _claim(self, job_id: int, worker: str) -> Claim | None:
-        with transaction(self.engine) as session:
+        with statements(self.engine) as connection:
             asked = {"its_job": job_id, "worker": worker, "lease_ms": self.lease_ms}
-            row = session.execute(CLAIM, asked).one_or_none()
+            row = connection.execute(CLAIM, asked).one_or_none()
             if row is None:
                 return None
             claim = claim_of(row)
-            begin_attempt(session, claim)
+            begin_attempt(connection, claim)
             return claim
 
     def heartbeat(self, claim: Claim, progress: dict[str, Any], said: Sequence[LogLine] = ()) -> bool:

@@ -1,6 +1,6 @@
 """Jobs as people see them: found, listed newest first, with their attempts and their log."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,14 @@ from sqlmodel import Session, col, select
 from modelyard.database.tables import Job, JobAttempt, JobLogLine, ModelVersion, RegisteredModel
 from modelyard.errors import NotFound, PermissionDenied
 from modelyard.registry import access
-from modelyard.registry.access import Actor
+from modelyard.registry.access import Actor, Sight
 from modelyard.registry.pages import Page
+from modelyard.rules.jobs import STEP
 from modelyard.rules.permissions import Ability
 from modelyard.rules.tokens import Scope
 
 _AT_ONCE = 5000
+_MOST_STEPS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,23 @@ class ShownJob:
     in_trash: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A step of an attempt; `ended_at_ms` is None while it is under way."""
+
+    step: str
+    started_at_ms: int
+    ended_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAttempt:
+    """An attempt with its steps, the first one first."""
+
+    attempt: JobAttempt
+    steps: Sequence[ShownStep]
+
+
 def read_job(session: Session, actor: Actor, job_id: int) -> ShownJob:
     """Return a job, as it stands now, to somebody who may see it. Raises NotFound, PermissionDenied."""
     shown = session.execute(_shown().where(col(Job.id) == job_id)).one_or_none()
@@ -74,11 +93,21 @@ def list_jobs(
     return Page(shown, [shown[-1].job.id] if len(rows) > limit else None)
 
 
-def attempts_of(session: Session, job_id: int) -> Sequence[JobAttempt]:
-    """Return a job's attempts, the first one first."""
-    return session.exec(
+def attempts_of(session: Session, job_id: int) -> Sequence[ShownAttempt]:
+    """Return a job's attempts, the first one first, each with its steps: the first 500 of all of them."""
+    attempts = session.exec(
         select(JobAttempt).where(col(JobAttempt.job_id) == job_id).order_by(col(JobAttempt.attempt))
     ).all()
+    steps = session.exec(
+        select(JobLogLine)
+        .where(col(JobLogLine.job_id) == job_id, col(JobLogLine.level) == STEP)
+        .order_by(col(JobLogLine.id))
+        .limit(_MOST_STEPS)
+    )
+    begun: dict[int, list[JobLogLine]] = defaultdict(list)
+    for line in steps:
+        begun[line.attempt].append(line)
+    return [ShownAttempt(attempt, _steps(attempt, begun[attempt.attempt])) for attempt in attempts]
 
 
 def log_lines(session: Session, job_id: int, *, after: int, limit: int) -> Sequence[JobLogLine]:
@@ -122,11 +151,14 @@ def require(session: Session, actor: Actor, job: Job, ability: Ability) -> None:
         access.require_scope(actor, Scope.ADMIN, "changing a job that belongs to no model")
 
 
+def visible_by(sight: Sight, *, is_admin: bool) -> ColumnElement[bool]:
+    """Return the condition of `visible` for all such people; to be run with an actor's values."""
+    return _visible(access.visible_by(sight, few=False), sees_all=is_admin and not sight.limited)
+
+
 def visible(actor: Actor) -> ColumnElement[bool]:
     """Return the condition on jobs, joined with their models, for those that lists show to `actor`."""
-    if actor.is_admin and actor.limits.models is None:
-        return true()
-    return and_(col(RegisteredModel.id).is_not(None), access.visible(actor))
+    return _visible(access.visible(actor), sees_all=actor.is_admin and actor.limits.models is None)
 
 
 def conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
@@ -152,6 +184,17 @@ def joined(statement: Any) -> Any:
     return statement.outerjoin(RegisteredModel, col(RegisteredModel.id) == col(Job.model_id)).outerjoin(
         ModelVersion, col(ModelVersion.id) == col(Job.version_id)
     )
+
+
+def _visible(of_models: ColumnElement[bool], *, sees_all: bool) -> ColumnElement[bool]:
+    # Only administrators see work that belongs to no model.
+    return true() if sees_all else and_(col(RegisteredModel.id).is_not(None), of_models)
+
+
+def _steps(attempt: JobAttempt, begun: Sequence[JobLogLine]) -> list[ShownStep]:
+    # A step ends where the next one begins.
+    ends = [*(line.at_ms for line in begun[1:]), attempt.ended_at_ms]
+    return [ShownStep(line.line, line.at_ms, end) for line, end in zip(begun, ends, strict=False)]
 
 
 def _shown() -> Any:

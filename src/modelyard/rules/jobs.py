@@ -56,6 +56,9 @@ FINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 QUEUES = ("fast", "copy")
 
+# The level of the line in a job's log that tells that a step begins.
+STEP = "step"
+
 # A release grants one more attempt, but not for ever: beyond this many, something else than a restart is wrong.
 MAX_GRANTED_RELEASES = 20
 MESSAGE_CHARACTERS = 1000

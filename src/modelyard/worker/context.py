@@ -1,7 +1,7 @@
 """What the work of a job may use; made in each child of a worker after the fork."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy import Engine
@@ -15,6 +15,7 @@ from modelyard.storage.store import Store
 from modelyard.storage.tracking import TrackingServer
 from modelyard.storage.tree import Limits
 from modelyard.worker.drain import DrainFlag
+from modelyard.worker.pacemaker import Pacemaker
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -44,6 +45,7 @@ class Context:
     grace_ms: int = DAY_MS
     verify_bytes_per_s: int = 0
     buckets: SourceBuckets = NO_BUCKETS
+    pacemaker: Pacemaker = field(default_factory=Pacemaker)
 
 
 class Pulse(Protocol):

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -18,8 +17,10 @@ from modelyard.jobs.counters import count
 from modelyard.jobs.guards import Claim
 from modelyard.jobs.lifecycle import Lifecycle
 from modelyard.rules.figures import COPIED_BYTES
+from modelyard.rules.jobs import STEP
 from modelyard.worker.drain import DrainFlag
 from modelyard.worker.meter import Meter
+from modelyard.worker.pacemaker import Pacemaker
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +33,7 @@ _STOP_AT = 0.8
 
 @dataclass(slots=True)
 class Heart:
-    """Beats for one claim, from a thread of its own, so that a slow piece of work does not cost the job.
+    """Beats for one claim, from a thread beside the work, so that a slow piece of work does not cost the job.
 
     The work calls it between its pieces. `claimed_s` is the monotonic clock read before the claim was sent.
     """
@@ -43,32 +44,39 @@ class Heart:
     stall_s: float
     claimed_s: float
     time_limit_s: float = float("inf")
+    pacemaker: Pacemaker = field(default_factory=Pacemaker)
     meter: Meter = field(default_factory=Meter)
     progress: dict[str, Any] = field(default_factory=dict)
     _renewed_s: float = field(init=False)
     _moved_s: float = field(init=False)
+    _beaten_s: float = field(init=False)
     _counted_s: float = field(default_factory=time.monotonic)
     _said: deque[LogLine] = field(default_factory=deque)
+    _step: str | None = None
     _fresh: bool = False
     _lost: bool = False
     _cancelled: bool = False
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
         self._renewed_s = self.claimed_s
-        self._moved_s = time.monotonic()
+        self._moved_s = self._beaten_s = time.monotonic()
 
     def __enter__(self) -> "Heart":
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        self._thread.start()
+        self.pacemaker.begin(self.beat, self.rest_s / 4)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop beating, and wait for a beat under way: nothing may write for the job once its end is decided."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self.pacemaker.end()
+
+    @property
+    def rest_s(self) -> float:
+        """The shortest time between two beats."""
+        return min(_PROGRESS_S, self._quarter_s)
+
+    @property
+    def _quarter_s(self) -> float:
+        return self.lifecycle.lease_ms / 4000
 
     def say(self, text: str, level: str = "info") -> None:
         """Add a line to the job's log; it is written with the next beat, or with the outcome."""
@@ -106,6 +114,7 @@ class Heart:
         if copied_bytes is not None:
             self.meter.note(copied_bytes)
         if progress and progress != self.progress:
+            self._tell_step(progress.get("step"))
             self.progress = progress
             self._fresh = True
         if self._lost or self._too_old():
@@ -120,20 +129,24 @@ class Heart:
         if time.monotonic() - self._counted_s >= _COUNT_S:
             self.count_copied()
 
+    def _tell_step(self, step: str | None) -> None:
+        if step is not None and step != self._step:
+            self._step = step
+            self.say(step, STEP)
+
     def _too_old(self) -> bool:
         return time.monotonic() - self._renewed_s > _STOP_AT * self.lifecycle.lease_ms / 1000
 
-    def _beat(self) -> None:
-        quarter_s = self.lifecycle.lease_ms / 4000
-        rest_s = min(_PROGRESS_S, quarter_s)
-        while not self._stop.wait(rest_s):
-            self._end_if_stalled()
-            due = time.monotonic() - self._renewed_s >= quarter_s
-            if (due or self._fresh) and not self._renew():
-                return
+    def beat(self) -> None:
+        """Send a beat if one is due; the pacemaker calls it again and again while the work is under way."""
+        if self._lost or time.monotonic() - self._beaten_s < self.rest_s:
+            return
+        self._end_if_stalled()
+        self._beaten_s = time.monotonic()
+        if self._fresh or self._beaten_s - self._renewed_s >= self._quarter_s:
+            self._renew()
 
-    def _renew(self) -> bool:
-        """Send one beat; False ends the thread."""
+    def _renew(self) -> None:
         began_s = time.monotonic()
         self._fresh = False
         said = self.unwritten()
@@ -142,15 +155,14 @@ class Heart:
             self._cancelled = self.lifecycle.heartbeat(self.claim, progress, said)
         except ClaimLost:
             self._lost = True
-            return False
+            return
         except DBAPIError as error:
             if not is_outage(error):
                 raise
             self._said.extendleft(reversed(said))
             log.warning("a heartbeat did not reach the database", job_id=self.claim.job_id, reason=str(error.orig))
-            return True
+            return
         self._renewed_s = began_s
-        return True
 
     def _end_if_stalled(self) -> None:
         stalled_s = time.monotonic() - self._moved_s

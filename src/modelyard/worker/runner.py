@@ -67,7 +67,9 @@ def new_owner() -> str:
 
 def _heart(context: Context, claim: Claim, claimed_s: float) -> Heart:
     limit_s = RULES[JobKind(claim.kind)].time_limit_s
-    return Heart(context.lifecycle, claim, context.drain, context.stall_s, claimed_s, limit_s)
+    return Heart(
+        context.lifecycle, claim, context.drain, context.stall_s, claimed_s, limit_s, pacemaker=context.pacemaker
+    )
 
 
 def _do(context: Context, work: Work, claim: Claim, heart: Heart) -> End | None:

@@ -91,6 +91,32 @@ def test_a_job_s_own_page_shows_what_it_was_to_do_and_how_each_attempt_ended(yar
         assert attempt["started_at_ms"] <= attempt["ended_at_ms"]
 
 
+def test_each_attempt_tells_its_steps_and_when_each_began_and_ended(yard: Yard) -> None:
+    yard.register("m")
+    job_id = yard.jobs()[0].id
+    lost = yard.claim(job_id)
+    yard.runtime.lifecycle.give_back(
+        lost, delay_ms=0, error_code="X", message="away", said=[LogLine("step", "Opening the source")]
+    )
+    yard.work()
+
+    first, second = yard.call("GET", f"{JOBS}/{job_id}")["job"]["attempts"]
+
+    assert [step["step"] for step in first["steps"]] == ["Opening the source"]
+    assert [step["step"] for step in second["steps"]] == ["Opening the source", "Copying"]
+    for attempt in (first, second):
+        begun = [step["started_at_ms"] for step in attempt["steps"]]
+        assert [step["ended_at_ms"] for step in attempt["steps"]] == [*begun[1:], attempt["ended_at_ms"]]
+
+
+def test_a_step_under_way_has_no_end(yard: Yard) -> None:
+    claim = claim_saying(yard, LogLine("step", "Copying"), LogLine("info", "on"))
+
+    (attempt,) = yard.call("GET", f"{JOBS}/{claim.job_id}")["job"]["attempts"]
+
+    assert [(step["step"], step["ended_at_ms"]) for step in attempt["steps"]] == [("Copying", None)]
+
+
 def test_a_running_job_tells_its_speed_and_the_time_that_is_left(yard: Yard) -> None:
     yard.register("m")
     job_id = yard.jobs()[0].id

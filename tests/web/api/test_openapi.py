@@ -12,6 +12,7 @@ from modelyard.database.tables import Blob, Plan, RegisteredModel
 from modelyard.jobs.attempts import LogLine
 from modelyard.rules.tokens import public_id_of
 from modelyard.web.api.routes import NATIVE, NATIVE_PREFIX
+from tests.databases import MOSTLY_SQLITE
 from tests.web.contract import check_answer, description
 from tests.web.yards import Yard
 
@@ -164,6 +165,7 @@ def test_the_examples_of_these_tests_are_all_routes() -> None:
     assert set(EXAMPLES) == {(route.method, route.path) for route in NATIVE}
 
 
+@MOSTLY_SQLITE
 @pytest.mark.parametrize("route", EXAMPLES)
 def test_every_answer_is_what_was_described(yard: Yard, route: tuple[str, str]) -> None:
     set_up_jobs(yard)

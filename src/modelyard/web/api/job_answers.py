@@ -10,8 +10,8 @@ from pydantic import Field
 # pydantic reads `typing.TypedDict` from Python 3.12 on only.
 from typing_extensions import TypedDict
 
-from modelyard.database.tables import Job, JobAttempt, JobLogLine
-from modelyard.registry.jobs import ShownJob
+from modelyard.database.tables import Job, JobLogLine
+from modelyard.registry.jobs import ShownAttempt, ShownJob, ShownStep
 from modelyard.rules.jobs import AttemptOutcome, JobStatus
 from modelyard.rules.progress import left_s
 
@@ -52,6 +52,14 @@ class JobAnswer(TypedDict):
     finished_at_ms: int | None
 
 
+class StepAnswer(TypedDict):
+    """One step of an attempt."""
+
+    step: str
+    started_at_ms: int
+    ended_at_ms: Annotated[int | None, Field(description="Null while it is under way.")]
+
+
 class AttemptAnswer(TypedDict):
     """One attempt of a job; what has ended is never changed again."""
 
@@ -62,6 +70,7 @@ class AttemptAnswer(TypedDict):
     outcome: AttemptOutcome | None
     error_code: str | None
     status_message: str
+    steps: Annotated[list[StepAnswer], Field(description="The first one first; none for work that names none.")]
 
 
 class JobDetail(JobAnswer):
@@ -104,7 +113,7 @@ class LogLineAnswer(TypedDict):
     offset: Annotated[int, Field(description="As `after`, it asks for what was written behind this line.")]
     at_ms: int
     attempt: int
-    level: str
+    level: Annotated[str, Field(description="info, warning, error, or step: the line is the name of one that begins.")]
     line: str
 
 
@@ -134,7 +143,7 @@ def job_answer(shown: ShownJob) -> JobAnswer:
     }
 
 
-def job_detail(shown: ShownJob, attempts: Iterable[JobAttempt]) -> JobDetail:
+def job_detail(shown: ShownJob, attempts: Iterable[ShownAttempt]) -> JobDetail:
     """Return a job as its own page shows it."""
     return {
         **job_answer(shown),
@@ -180,7 +189,8 @@ def _progress(job: Job) -> Progress:
     }
 
 
-def _attempt(attempt: JobAttempt) -> AttemptAnswer:
+def _attempt(shown: ShownAttempt) -> AttemptAnswer:
+    attempt = shown.attempt
     return {
         "attempt": attempt.attempt,
         "worker": attempt.worker,
@@ -189,7 +199,12 @@ def _attempt(attempt: JobAttempt) -> AttemptAnswer:
         "outcome": AttemptOutcome(attempt.outcome) if attempt.outcome else None,
         "error_code": attempt.error_code,
         "status_message": attempt.status_message or "",
+        "steps": [_step(step) for step in shown.steps],
     }
+
+
+def _step(step: ShownStep) -> StepAnswer:
+    return {"step": step.step, "started_at_ms": step.started_at_ms, "ended_at_ms": step.ended_at_ms}
 
 
 def _moment(at_ms: int) -> str:
