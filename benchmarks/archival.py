@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,14 +52,16 @@ def main() -> None:
     for name in asked.part or parts:
         rows: list[list[str]] = []
         for database in asked.database or DATABASES:
-            with house(database) as (system, engine):
+            with house(database, lease_s=6, sweep_s=1) as (system, engine):
                 rows += [[database, *row] for row in parts[name](system, engine)]
         print_rows(name, ["database", "what", "figure"], rows)
 
 
 @contextmanager
-def house(database: str) -> Iterator[tuple[System, Engine]]:
-    """Start a system with a short lease on a database of its own."""
+def house(
+    database: str, fill: Callable[[Engine], object] = upgrade, **settings: object
+) -> Iterator[tuple[System, Engine]]:
+    """Start a system on a database of its own, which `fill` has made its tables in."""
     with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as name:
         server = PostgreSQL(durable=True) if database == "postgresql" else None
         if server is not None:
@@ -67,8 +69,8 @@ def house(database: str) -> Iterator[tuple[System, Engine]]:
         folder = Path(name)
         url = server.url(server.create_database()) if server else f"sqlite:///{folder}/bench.db"
         engine = create_engine(url)
-        upgrade(engine)
-        system = System(folder, database_url=url, lease_s=6, sweep_s=1, log_level="warning")
+        fill(engine)
+        system = System(folder, database_url=url, log_level="warning", **settings)
         system.start()
         try:
             yield system, engine

@@ -25,8 +25,8 @@ from modelyard.rules.ordering import (
     REGISTERED_MODEL_TIES,
     parse_order,
 )
-from tests.conftest import BOTH_DATABASES
 from tests.costs import Question, cost
+from tests.databases import BOTH_DATABASES
 from tests.registry.crowds import FEW_VERSIONS
 from tests.registry.desks import ANN
 from tests.registry.test_plans import FEW, MANY, PAGE, database

@@ -26,8 +26,8 @@ from modelyard.rules.ordering import (
     REGISTERED_MODEL_TIES,
     parse_order,
 )
-from tests.conftest import BOTH_DATABASES
 from tests.costs import Question, cost, plan_of
+from tests.databases import BOTH_DATABASES
 from tests.registry.crowds import BIG, fill, last_of_models, last_of_versions
 from tests.registry.desks import ANN
 from tests.servers import PostgreSQL
@@ -45,10 +45,10 @@ def models(text: str = "", *order_by: str, last: list[Any] | None = None) -> Que
     return lambda connection: search_registered_models(connection, ANN, wanted)
 
 
-def versions(text: str = "", *order_by: str, last: list[Any] | None = None) -> Question:
+def versions(text: str = "", *order_by: str, last: list[Any] | None = None, page: int = PAGE) -> Question:
     """A page of a search of versions."""
     order = parse_order(order_by, MODEL_VERSION_KEYS, default=MODEL_VERSION_DEFAULT, ties=MODEL_VERSION_TIES)
-    wanted = Search(parse_filter(text, MODEL_VERSIONS), order, PAGE, last)
+    wanted = Search(parse_filter(text, MODEL_VERSIONS), order, page, last)
     return lambda connection: search_model_versions(connection, ANN, wanted)
 
 
@@ -143,6 +143,14 @@ def test_the_latest_of_a_thousand_versions_cost_what_the_latest_of_ten_cost(crow
     many = cost(crowd, lambda connection: queries.latest_versions(connection, ANN, BIG))
 
     assert many <= 1.2 * few
+
+
+@pytest.mark.parametrize("order", [("name", "version_number DESC"), ("version_number",)])
+def test_a_page_of_a_thousand_versions_costs_what_one_of_ten_costs(crowd: Engine, order: tuple[str, ...]) -> None:
+    few = cost(crowd, versions("name = 'm00010'", *order, page=5))
+    many = cost(crowd, versions(f"name = '{BIG}'", *order, page=5))
+
+    assert many <= 1.3 * few + 5
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

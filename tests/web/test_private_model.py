@@ -131,6 +131,7 @@ AIMED_PAGES = [
     "/models/hidden/versions/1/artifacts",
     "/models/hidden/versions/1/raw/MLmodel",
     "/models/hidden/versions/1/mlmodel",
+    "/models/hidden/versions/1/metrics",
     "/models/hidden/versions/1/transition?to=Staging",
     "/usage?model=hidden",
     "/jobs/{job}",

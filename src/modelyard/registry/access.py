@@ -130,13 +130,22 @@ def visible(actor: Actor) -> ColumnElement[bool]:
 
 def held_at_least(actor: Actor, level: Level) -> ColumnElement[bool]:
     """Return the condition on registered_models for those on which `actor` holds `level` or more."""
-    values = seen_values(actor)
-    within = _within(actor.limits.models is not None, values)
-    if actor.is_admin:
-        return within
-    mine = and_(_mine(numbers_given(actor.principals)), _grants.c.level.in_(at_least(level)))
-    on_root = exists().where(mine, _grants.c.model_id.is_(None))
-    return and_(within, or_(on_root, _models.c.id.in_(_granted(mine))))
+    return _held_at_least(level, actor.is_admin, actor.limits.models is not None, held_values(actor))
+
+
+def held_at_least_by(level: Level, *, is_admin: bool, limited: bool) -> ColumnElement[bool]:
+    """Return the condition of `held_at_least` for all such people; to be run with an actor's `held_values`."""
+    return _held_at_least(level, is_admin, limited, None)
+
+
+def held_values(actor: Actor) -> dict[str, Any]:
+    """Return the values with which a statement on what an actor holds is run, on what the actor sees, too."""
+    values: dict[str, Any] = {}
+    if actor.limits.models is not None:
+        values["seen_models"] = sorted(actor.limits.models)
+    if not actor.is_admin:
+        values["seen_principals"] = actor.principals
+    return values
 
 
 class Sight(NamedTuple):
@@ -164,13 +173,10 @@ def visible_by(sight: Sight, *, few: bool) -> ColumnElement[bool]:
 
 def seen_values(actor: Actor) -> dict[str, Any]:
     """Return the values with which a statement of the actor's sight is run."""
+    values = held_values(actor)
     # A key that a statement does not ask for is refused, so each sight has its own.
-    sight = sight_of(actor)
-    values: dict[str, Any] = {}
-    if actor.limits.models is not None:
-        values["seen_models"] = sorted(actor.limits.models)
-    if not sight.sees_all:
-        values["seen_principals"] = actor.principals
+    if sight_of(actor).sees_all:
+        values.pop("seen_principals", None)
     return values
 
 
@@ -181,12 +187,27 @@ def require_visible(actor: Actor, name: str, *, seen: bool) -> None:
         raise _refusal(actor, name, None, Ability.VIEW)
 
 
+def _held_at_least(
+    level: Level, is_admin: bool, limited: bool, values: Mapping[str, Any] | None
+) -> ColumnElement[bool]:
+    within = _within(limited, values)
+    if is_admin:
+        return within
+    mine = and_(_mine(_principals(values)), _grants.c.level.in_(at_least(level)))
+    on_root = exists().where(mine, _grants.c.model_id.is_(None))
+    return and_(within, or_(on_root, _models.c.id.in_(_granted(mine))))
+
+
+def _principals(values: Mapping[str, Any] | None) -> BindParameter[Any]:
+    return numbers_named("seen_principals") if values is None else numbers_given(values["seen_principals"])
+
+
 def _condition(sight: Sight, values: Mapping[str, Any] | None, *, few: bool = False) -> ColumnElement[bool]:
     """Return the condition with its values, or to be run with them when there are none."""
     within = _within(sight.limited, values)
     if sight.sees_all:
         return within
-    mine = _mine(numbers_named("seen_principals") if values is None else numbers_given(values["seen_principals"]))
+    mine = _mine(_principals(values))
     if few or sight.holds_much:
         return and_(within, exists().where(_grants.c.model_id == _models.c.id, mine).correlate(_models))
     return and_(within, _models.c.id.in_(_granted(mine)))

@@ -1,15 +1,16 @@
 """Figures that pages show beside the rows themselves: counts, newest versions, sizes. Each one statement."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, select
 from sqlmodel import Session, col
 
+from modelyard.database.any_of import is_any_of, numbers_named
 from modelyard.database.tables import Job, RegisteredModel, metadata
-from modelyard.registry import jobs
-from modelyard.registry.access import Actor
+from modelyard.registry import access, jobs
+from modelyard.registry.access import Actor, Sight
 from modelyard.registry.request_inbox import count_to_decide
 from modelyard.registry.shown import READY
 from modelyard.rules.jobs import JobStatus
@@ -17,22 +18,27 @@ from modelyard.rules.stages import IN_USE, Stage
 
 _models = metadata.tables["registered_models"]
 _versions = metadata.tables["model_versions"]
+_IN_USE = and_(
+    _versions.c.model_id == bindparam("model_id"),
+    _versions.c.stage.in_(sorted(IN_USE)),
+    _versions.c.status == READY,
+    _versions.c.deleted_at_ms.is_(None),
+)
+# There are eight sights, and two kinds of people.
+_KEPT = 16
 
 
-@dataclass(frozen=True, slots=True)
-class NavigationCounts:
+class NavigationCounts(NamedTuple):
     """What the navigation counts: jobs that run, and transition requests that wait for an answer."""
 
     running: int = 0
     requests: int = 0
 
 
-def navigation_counts(session: Session, actor: Actor) -> NavigationCounts:
-    """Return the counts of what `actor` may see."""
-    running = jobs.joined(select(func.count()).select_from(Job)).where(
-        col(Job.status) == JobStatus.RUNNING, jobs.visible(actor)
-    )
-    return NavigationCounts(running=session.scalar(running) or 0, requests=count_to_decide(session, actor))
+def navigation_counts(connection: Connection, actor: Actor) -> NavigationCounts:
+    """Return the counts of what `actor` may see. Every page asks for them, so the statement is kept."""
+    statement = _counts(access.sight_of(actor), is_admin=actor.is_admin)
+    return NavigationCounts._make(connection.execute(statement, access.held_values(actor)).one())
 
 
 class NewestVersion(NamedTuple):
@@ -45,21 +51,7 @@ class NewestVersion(NamedTuple):
 
 def newest_versions(connection: Connection, model_ids: Collection[int]) -> Mapping[int, NewestVersion]:
     """Return model id -> its newest living version; models without any are left out."""
-    candidates = _versions.alias("candidates")
-    newest: Any = (
-        select(candidates.c.id)
-        .where(candidates.c.model_id == _models.c.id, candidates.c.deleted_at_ms.is_(None))
-        .order_by(candidates.c.version.desc())
-        .limit(1)
-        .correlate(_models)
-        .scalar_subquery()
-    )
-    columns = [_versions.c[name] for name in NewestVersion._fields]
-    rows = connection.execute(
-        select(*columns)
-        .select_from(_models.join(_versions, _versions.c.id == newest))
-        .where(_models.c.id.in_(model_ids))
-    )
+    rows = connection.execute(_newest(), {"ids": model_ids})
     return {row.model_id: NewestVersion._make(row) for row in rows}
 
 
@@ -78,20 +70,19 @@ class VersionFacts(NamedTuple):
 
 def version_facts(connection: Connection, version_ids: Collection[int]) -> Mapping[int, VersionFacts]:
     """Return version id -> its facts."""
-    columns = [_versions.c[name] for name in VersionFacts._fields]
-    rows = connection.execute(select(*columns).where(_versions.c.id.in_(version_ids)))
+    rows = connection.execute(_facts(), {"ids": version_ids})
     return {row.id: VersionFacts._make(row) for row in rows}
 
 
 def active_versions(connection: Connection, model_id: int) -> int:
     """Return how many READY versions of a model are in Staging or Production."""
-    return _count(connection, _in_use(model_id))
+    return connection.scalar(_active(), {"model_id": model_id}) or 0
 
 
 def versions_in_use(connection: Connection, model_id: int, *, limit: int) -> list[int]:
     """Return the newest versions of a model in Staging or Production, which keep it from being deleted."""
-    found = select(_versions.c.version).where(_in_use(model_id)).order_by(_versions.c.version.desc()).limit(limit)
-    return list(connection.scalars(found))
+    found = select(_versions.c.version).where(_IN_USE).order_by(_versions.c.version.desc()).limit(limit)
+    return list(connection.scalars(found, {"model_id": model_id}))
 
 
 def others_in_stage(connection: Connection, model_id: int, stage: Stage, *, but: int, limit: int) -> list[int]:
@@ -115,14 +106,6 @@ def count_living_versions(connection: Connection, model_id: int) -> tuple[int, i
     return count, int(size_bytes)
 
 
-def change_counter(connection: Connection, model_id: int) -> int | None:
-    """Return how often a model has visibly changed; None for one that is gone."""
-    counter: int | None = connection.scalar(
-        select(_models.c.change_counter).where(_models.c.id == model_id, _models.c.deleted_at_ms.is_(None))
-    )
-    return counter
-
-
 def living_name(session: Session, former: str) -> str | None:
     """Return the name that a model has now which was called `former` once; None when no living one was.
 
@@ -139,14 +122,40 @@ def living_name(session: Session, former: str) -> str | None:
     return found
 
 
-def _in_use(model_id: int) -> ColumnElement[bool]:
+@lru_cache(_KEPT)
+def _counts(sight: Sight, *, is_admin: bool) -> Select[Any]:
+    running = jobs.joined(select(func.count()).select_from(Job)).where(
+        col(Job.status) == JobStatus.RUNNING, jobs.visible_by(sight, is_admin=is_admin)
+    )
+    to_decide = count_to_decide(is_admin=is_admin, limited=sight.limited)
+    return select(running.scalar_subquery(), to_decide.scalar_subquery())
+
+
+@lru_cache(1)
+def _newest() -> Select[Any]:
+    candidates = _versions.alias("candidates")
+    newest: Any = (
+        select(candidates.c.id)
+        .where(candidates.c.model_id == _models.c.id, candidates.c.deleted_at_ms.is_(None))
+        .order_by(candidates.c.version.desc())
+        .limit(1)
+        .correlate(_models)
+        .scalar_subquery()
+    )
+    columns = [_versions.c[name] for name in NewestVersion._fields]
     return (
-        (_versions.c.model_id == model_id)
-        & _versions.c.stage.in_(sorted(IN_USE))
-        & (_versions.c.status == READY)
-        & _versions.c.deleted_at_ms.is_(None)
+        select(*columns)
+        .select_from(_models.join(_versions, _versions.c.id == newest))
+        .where(is_any_of(_models.c.id, numbers_named("ids")))
     )
 
 
-def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
-    return connection.scalar(select(func.count()).select_from(_versions).where(condition)) or 0
+@lru_cache(1)
+def _facts() -> Select[Any]:
+    columns = [_versions.c[name] for name in VersionFacts._fields]
+    return select(*columns).where(is_any_of(_versions.c.id, numbers_named("ids")))
+
+
+@lru_cache(1)
+def _active() -> Select[Any]:
+    return select(func.count()).select_from(_versions).where(_IN_USE)

@@ -1,9 +1,11 @@
 """Open transition requests of every model: which somebody can answer, and which somebody asked."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, Select, and_, func, or_
 from sqlmodel import Session, col, select
 
 from modelyard.database.tables import Activity, ModelVersion, RegisteredModel, TransitionRequest
@@ -25,14 +27,21 @@ class WaitingRequest:
     stage: str
 
 
-def count_to_decide(session: Session, actor: Actor) -> int:
-    """Return how many open requests `actor` can answer."""
-    return session.scalar(_open(func.count()).where(_decidable(actor))) or 0
+def count_to_decide(*, is_admin: bool, limited: bool) -> Select[Any]:
+    """Return the SELECT of how many open requests somebody can answer; to be run with their `held_values`."""
+
+    def held(level: Level) -> ColumnElement[bool]:
+        return access.held_at_least_by(level, is_admin=is_admin, limited=limited)
+
+    found: Select[Any] = _open(func.count()).where(_decidable(held))
+    return found
 
 
 def list_requests(session: Session, actor: Actor, *, own: bool, limit: int) -> list[WaitingRequest]:
     """Return open requests by model and version, oldest first: those that `actor` can answer, or has asked."""
-    which = col(TransitionRequest.requested_by) == actor.name if own else _decidable(actor)
+    which = (
+        col(TransitionRequest.requested_by) == actor.name if own else _decidable(partial(access.held_at_least, actor))
+    )
     rows = session.exec(
         _open(Activity, RegisteredModel, ModelVersion)
         .where(access.visible(actor), which)
@@ -45,11 +54,11 @@ def list_requests(session: Session, actor: Actor, *, own: bool, limit: int) -> l
     ]
 
 
-def _decidable(actor: Actor) -> ColumnElement[bool]:
+def _decidable(held: Callable[[Level], ColumnElement[bool]]) -> ColumnElement[bool]:
     production = or_(col(TransitionRequest.to_stage) == Stage.PRODUCTION, col(ModelVersion.stage) == Stage.PRODUCTION)
     return or_(
-        access.held_at_least(actor, Level.CAN_MANAGE_PRODUCTION_VERSIONS),
-        and_(~production, access.held_at_least(actor, Level.CAN_MANAGE_STAGING_VERSIONS)),
+        held(Level.CAN_MANAGE_PRODUCTION_VERSIONS),
+        and_(~production, held(Level.CAN_MANAGE_STAGING_VERSIONS)),
     )
 
 

@@ -23,6 +23,7 @@ from modelyard.registry.shown import (
     versions,
 )
 from modelyard.rules.filters import Comparison, Operator, Tag, widened
+from modelyard.rules.ordering import OrderKey
 from modelyard.rules.prompts import with_prompt_rule
 
 # Clients repeat few shapes; one that was dropped is put together again, which takes a millisecond or two.
@@ -56,6 +57,7 @@ _VERSION_FIELDS = {
     "updated_at": "updated_at_ms",
 }
 _TAGGED_MODELS = Tagged(models.c.id, model_tags, model_tags.c.model_id)
+_named = models.alias("named")
 TAGGED_VERSIONS = Tagged(versions.c.id, version_tags, version_tags.c.version_id)
 
 
@@ -73,6 +75,14 @@ def search_registered_models(
     """
     comparisons = with_prompt_rule(map(widened, wanted.comparisons))
     return _models_page(connection, actor, wanted, comparisons, narrowed=narrowed, owner=owner)
+
+
+def first_model_names(connection: Connection, actor: Actor, limit: int) -> list[str]:
+    """Return the names of the first models that `actor` may see, in their order and without prompts."""
+    order, comparisons = [OrderKey("name")], with_prompt_rule(())
+    statement = _names_statement(access.sight_of(actor), search.shape_of(comparisons, order, None))
+    values = search.values_of(comparisons, None) | {"limit": limit} | access.seen_values(actor)
+    return list(connection.scalars(statement, values))
 
 
 def list_registered_models(connection: Connection, actor: Actor, wanted: Search) -> Page[ShownModel]:
@@ -120,15 +130,27 @@ def _page(found: list[_Shown], wanted: Search, fields: Mapping[str, str]) -> Pag
 def _models_statement(
     sight: Sight, shape: Shape, narrowed: frozenset[Narrowing] = frozenset(), *, by_owner: bool = False
 ) -> Select[Any]:
+    page = _page_of_models(sight, shape, narrowed, by_owner=by_owner)
+    read = page.join(models, models.c.id == page.c.id)
+    return select(*model_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))
+
+
+@lru_cache(_KEPT)
+def _names_statement(sight: Sight, shape: Shape) -> Select[Any]:
+    page = _page_of_models(sight, shape)
+    return select(page.c.name).order_by(page.c.name)
+
+
+def _page_of_models(
+    sight: Sight, shape: Shape, narrowed: frozenset[Narrowing] = frozenset(), *, by_owner: bool = False
+) -> Subquery:
     few = not _FEW.isdisjoint(shape.compared)
     conditions = [models.c.deleted_at_ms.is_(None), access.visible_by(sight, few=few)]
     conditions += search.conditions(shape, _OF_MODELS, _TAGGED_MODELS)
     conditions += [condition(one) for one in sorted(narrowed)]
     if by_owner:
         conditions.append(models.c.created_by == bindparam("owner"))
-    page = _page_of_ids(select(models.c.id), shape, _OF_MODELS, conditions)
-    read = page.join(models, models.c.id == page.c.id)
-    return select(*model_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))
+    return _page_of_ids(select(models.c.id), shape, _OF_MODELS, conditions)
 
 
 @lru_cache(_KEPT)
@@ -138,6 +160,8 @@ def _versions_statement(sight: Sight, shape: Shape) -> Select[Any]:
     living = [models.c.deleted_at_ms.is_(None), versions.c.deleted_at_ms.is_(None)]
     conditions = [*living, access.visible_by(sight, few=not _FEW.isdisjoint(shape.compared))]
     conditions += search.conditions(shape, VERSION_COLUMNS, TAGGED_VERSIONS, begin_at_tags=not by_model)
+    if ("name", Operator.EQUAL) in shape.compared:
+        conditions.append(_of_one_model(shape.compared.index(("name", Operator.EQUAL))))
     tables = (models, versions) if by_model else (versions, models)
     ids = select(versions.c.id).select_from(LeftFirst(*tables, models.c.id == versions.c.model_id))
     page = _page_of_ids(ids, shape, VERSION_COLUMNS, conditions)
@@ -145,6 +169,16 @@ def _versions_statement(sight: Sight, shape: Shape) -> Select[Any]:
     return (
         select(*version_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))
     )
+
+
+def _of_one_model(place: int) -> ColumnElement[bool]:
+    """Return what follows from the comparison with a name at `place`: the versions are those of one model.
+
+    Only so does PostgreSQL know that the model's index has them in the order of their numbers, and read one page of
+    them instead of all.
+    """
+    named = _named.c.name == bindparam(f"value_{place}", type_=models.c.name.type)
+    return versions.c.model_id == (select(_named.c.id).where(named, _named.c.deleted_at_ms.is_(None)).scalar_subquery())
 
 
 def _begins_at_models(shape: Shape) -> bool:

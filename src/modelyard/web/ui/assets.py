@@ -9,6 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from flask import Response, request
+from markupsafe import Markup
 
 from modelyard.errors import EndpointNotFound
 
@@ -40,6 +41,14 @@ def assets() -> Mapping[str, Asset]:
 def asset_address(name: str) -> str:
     """Return the address of the file called `name`."""
     return assets()[name].address
+
+
+@lru_cache(256)
+def symbol(name: str) -> Markup:
+    """Return the drawing called `name` for a page; it says nothing, so words stand beside it."""
+    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        asset_address("icons.svg"), name
+    )
 
 
 def send_asset(digest: str, name: str) -> Response:

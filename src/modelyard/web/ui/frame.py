@@ -10,13 +10,13 @@ from flask import Response, g, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from modelyard.database.session import reading
+from modelyard.database.session import autocommit
 from modelyard.errors import ModelyardError
 from modelyard.registry.overview import NavigationCounts, navigation_counts
 from modelyard.web.request_ids import request_id
 from modelyard.web.site import site
 from modelyard.web.ui import words
-from modelyard.web.ui.assets import asset_address
+from modelyard.web.ui.assets import asset_address, symbol
 from modelyard.web.ui.browser import FORM_FIELD, form_token, leave_notice, signed_in, taken_notice, theme
 from modelyard.web.ui.markdown import rendered
 
@@ -149,8 +149,8 @@ def _html(template: str, context: dict[str, Any], status: int) -> Response:
 
 
 def _counts() -> NavigationCounts:
-    with reading(site().engine) as session:
-        return navigation_counts(session, g.actor)
+    with autocommit(site().engine) as connection:
+        return navigation_counts(connection, g.actor)
 
 
 def _counts_or_none() -> NavigationCounts:
@@ -172,7 +172,9 @@ def _templates() -> Environment:
         # Templates belong to the release; nobody changes them while it runs.
         auto_reload=False,
     )
-    environment.globals.update(asset=asset_address, address=words.address, file_address=words.file_address)
+    environment.globals.update(
+        asset=asset_address, symbol=symbol, address=words.address, file_address=words.file_address
+    )
     for function in (
         words.size,
         words.number,
