@@ -1,9 +1,11 @@
 """A session with the real databricks-sdk."""
 
 from tests.clients.environments import ClientEnvironment
+from tests.databases import SYSTEM_MOSTLY_ON_POSTGRESQL
 from tests.systems import System
 
 
+@SYSTEM_MOSTLY_ON_POSTGRESQL
 def test_the_databricks_sdk_registers_and_finds_a_version(mlflow3: ClientEnvironment, system: System) -> None:
     source = system.folder / "sources" / "sample"
     source.mkdir()

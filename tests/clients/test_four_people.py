@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.clients.environments import ClientEnvironment
+from tests.databases import SYSTEM_MOSTLY_ON_POSTGRESQL
 from tests.systems import System
+
+# Its databricks-sdk is the current one.
+RELEASES = ["mlflow3", pytest.param("databricks057", marks=pytest.mark.more)]
 
 PEOPLE = {
     "owner": "owner@example.com",
@@ -61,7 +65,8 @@ def modelyard(system: System, *words: str) -> str:
 
 
 @pytest.mark.shows("directly", "or-request", "approve", "reject", "cancel", "creator-cancels", "taken", "rename")
-@pytest.mark.parametrize("release", ["mlflow3", "databricks057"])
+@SYSTEM_MOSTLY_ON_POSTGRESQL
+@pytest.mark.parametrize("release", RELEASES)
 def test_four_people_work_on_one_model(
     client_environment: Callable[[str], ClientEnvironment], system: System, tokens: dict[str, str], release: str
 ) -> None:
@@ -110,7 +115,8 @@ def test_four_people_work_on_one_model(
     assert set(no) == {*DENIED, *GONE, "no such token", "taken name", "nonsense", "in Production"}
 
 
-@pytest.mark.parametrize("release", ["mlflow3", "databricks057"])
+@SYSTEM_MOSTLY_ON_POSTGRESQL
+@pytest.mark.parametrize("release", RELEASES)
 def test_an_administrator_enters_people_groups_programs_and_tokens(
     client_environment: Callable[[str], ClientEnvironment], system: System, tokens: dict[str, str], release: str
 ) -> None:

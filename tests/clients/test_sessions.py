@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.clients.environments import ClientEnvironment
+from tests.databases import BOTH_DATABASES
 from tests.systems import System
 
 # What every client must see, whatever its age and its way here.
@@ -55,7 +56,7 @@ NO_ALIASES = {"alias": "INTERNAL_ERROR"}
 # Deprecated in 1.x, gone in 2.0.
 LISTED = {"models listed": True}
 
-CURRENT = ["mlflow3-http", "mlflow3-databricks"]
+ON_EACH_CHANGE = [("sqlite", "mlflow3-http"), ("postgresql", "mlflow3-databricks")]
 EXPECTED = {
     "mlflow3-http": EVERYWHERE | ALIASES,
     "mlflow3-databricks": EVERYWHERE | NO_ALIASES,
@@ -74,8 +75,14 @@ def system_settings() -> dict[str, object]:
 
 @pytest.mark.shows("api-method", "creates-model", "adds-version", "taken", "rename", "list-all", "search-versions")
 @pytest.mark.parametrize(
-    "way",
-    [pytest.param(way, marks=() if way in CURRENT else pytest.mark.more) for way in EXPECTED],
+    ("system", "way"),
+    [
+        pytest.param(database, way, marks=() if (database, way) in ON_EACH_CHANGE else pytest.mark.more)
+        for database in BOTH_DATABASES
+        for way in EXPECTED
+    ],
+    indirect=["system"],
+    scope="module",
 )
 def test_a_model_is_registered_promoted_found_loaded_renamed_and_deleted(
     client_environment: Callable[[str], ClientEnvironment], system: System, way: str, tmp_path: Path

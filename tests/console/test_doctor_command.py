@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import SYSTEM_MOSTLY_ON_POSTGRESQL
 from tests.systems import System
 from tests.waiting import wait_until
 
@@ -67,6 +68,7 @@ def model_folder(system: System, name: str) -> Path:
     return folder
 
 
+@SYSTEM_MOSTLY_ON_POSTGRESQL
 def test_nothing_is_wrong_with_a_registry_at_work(busy):
     looks = [findings(doctor(busy, "--deep", "--json")) for _ in range(LOOKS)]
 

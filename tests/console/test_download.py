@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
@@ -77,7 +78,9 @@ class FarHandler(BaseHTTPRequestHandler):
         self.wfile.write(body[:cut])
         if cut is not None:
             self.wfile.flush()
-            self.connection.close()
+            # Closing alone leaves it open while the files made of it are.
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
 
     def log_message(self, *_arguments):
         pass

@@ -90,9 +90,9 @@ _REST = """
 ## Signing in
 
 With `MODELYARD_AUTH=token` a browser signs in with a token, or by the address that `modelyard login-link NAME` prints:
-it works once, within ten minutes. A session lasts twelve hours at most, stands among its owner's tokens, and ends when
-it is revoked there, when the token that began it ends, or by signing out, here or everywhere. Cookies open pages and
-never the API.
+it works once, within ten minutes. `modelyard up` prints one for the administrator when it is started in a terminal. A
+session lasts twelve hours at most, stands among its owner's tokens, and ends when it is revoked there, when the token
+that began it ends, or by signing out, here or everywhere. Cookies open pages and never the API.
 
 ## Keys
 

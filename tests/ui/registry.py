@@ -1,10 +1,15 @@
 """What browser tests put into a running registry, by its API."""
 
 import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tests.holding_still import hold_still
 from tests.systems import System
 from tests.waiting import wait_until
 
@@ -21,6 +26,10 @@ signature:
   outputs: '[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1]}}]'
   params: '[{"name": "horizon", "type": "long", "default": 24}]'
 """
+
+
+# A copy is held once so much of it is staged, of so much: on the fastest disk it is still under way by then.
+HELD_AT_BYTES, HELD_COPY_BYTES = 16_000_000, 600_000_000
 
 
 class Registry:
@@ -45,9 +54,51 @@ class Registry:
             (folder / path).write_bytes(data)
         return folder
 
-    def large_folder(self, size_bytes: int) -> Path:
-        """Write a folder whose copy takes a moment: random bytes, which are nowhere stored yet."""
-        return self.folder(self.new_name("large"), **{"weights.bin": os.urandom(size_bytes)})
+    @contextmanager
+    def held_copy(self) -> Iterator[str]:
+        """Register version 1 of a new model and hold its worker's child in the midst of the copy; yield the name.
+
+        A page can then be looked at for as long as its test needs, whatever the disk's speed; afterwards the child
+        goes on. The block must be done within a lease (MODELYARD_LEASE_S), or a sweep takes the job from the child.
+        """
+        name = self.model()
+        # Random bytes: nothing of them is stored yet, so that they must be copied.
+        source = self.folder(self.new_name("large"), **{"weights.bin": os.urandom(HELD_COPY_BYTES)})
+        self.system.call("POST", "model-versions/create", {"name": name, "source": str(source)})
+        wait_until(self._is_staging, within_s=30, what="a copy under way")
+        held = self._hold_child_of(name)
+        try:
+            yield name
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(held, signal.SIGCONT)
+
+    def _is_staging(self) -> bool:
+        """Whether a good piece of some file lies in the store's staging area."""
+        for path in self.system.home.glob("store/ingest/*/*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_size > HELD_AT_BYTES:
+                    return True
+        return False
+
+    def _hold_child_of(self, name: str) -> int:
+        """Stop the process that runs the model's job, unless it is writing to the database; return its pid."""
+        jobs = self.native("GET", "/api/v1/jobs", model=name, status="RUNNING")["jobs"]
+        child = int(jobs[0]["worker"].split(":")[1])
+
+        def is_held() -> bool:
+            hold_still(child)
+            with closing(sqlite3.connect(self.system.home / "modelyard.db", timeout=0.2)) as database:
+                try:
+                    database.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    # Held while it held the lock, it would hold up everybody.
+                    os.kill(child, signal.SIGCONT)
+                    return False
+                return True
+
+        wait_until(is_held, what="a child that holds no lock")
+        return child
 
     def broken_folder(self) -> Path:
         """Write a folder that cannot be registered: it holds a symbolic link."""
@@ -70,9 +121,9 @@ class Registry:
             self.move(name, number, stage)
         return number
 
-    def native(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Call a route of the native API; return its JSON."""
-        answer = self.system.request(method, path, body)
+    def native(self, method: str, path: str, body: dict[str, Any] | None = None, **fields: str) -> dict[str, Any]:
+        """Call a route of the native API, with `fields` in the query string; return its JSON."""
+        answer = self.system.request(method, path, body, **fields)
         assert answer.status == 200, answer.data
         found: dict[str, Any] = answer.json()
         return found

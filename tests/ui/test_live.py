@@ -1,6 +1,5 @@
 """Pages that look after themselves: while work goes on, while nothing does, while the server is away."""
 
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -10,15 +9,6 @@ from playwright.sync_api import Page, Response, expect
 from tests.ui.conftest import Visit
 from tests.ui.registry import Registry, path_of
 from tests.waiting import wait_until
-
-
-def begin_copy(registry: Registry, size_bytes: int) -> str:
-    """Ask for a registration that takes a moment; return the model's name."""
-    name = registry.model()
-    body = {"name": name, "source": str(registry.large_folder(size_bytes))}
-    answer = registry.system.request("POST", "/api/2.0/mlflow/model-versions/create", body)
-    assert answer.status == 200, answer.data
-    return name
 
 
 def polled(page: Page) -> list[int]:
@@ -55,6 +45,21 @@ def test_a_page_asks_no_more_once_its_job_is_over(page: Page, registry: Registry
     assert found == []
 
 
+def test_what_was_ticked_is_ticked_in_the_renewed_table(page: Page, registry: Registry) -> None:
+    name = registry.model()
+    registry.version(name)
+    page.goto(path_of(name))
+    page.locator("#tick-1").check()
+    # While the box has the focus the table waits.
+    page.locator("h1").click()
+
+    registry.version(name)
+
+    expect(page.locator("#v-2")).to_be_visible(timeout=20_000)
+    expect(page.locator("#tick-1")).to_be_checked()
+    expect(page.locator("#tick-2")).not_to_be_checked()
+
+
 def test_the_focus_stays_where_it_is_while_a_region_is_renewed(page: Page, registry: Registry) -> None:
     name = registry.model()
     number = registry.version(name)
@@ -68,25 +73,25 @@ def test_the_focus_stays_where_it_is_while_a_region_is_renewed(page: Page, regis
 
 
 def test_a_running_job_is_watched_and_cancelled(page: Page, registry: Registry) -> None:
-    begin_copy(registry, 1_000_000_000)
-    page.goto("/jobs?status=running")
-    page.get_by_role("link", name="Copy artifacts").first.click()
-    expect(page.get_by_role("progressbar")).to_be_visible()
+    with registry.held_copy():
+        page.goto("/jobs?status=running")
+        page.get_by_role("link", name="Copy artifacts").first.click()
+        expect(page.get_by_role("progressbar")).to_be_visible()
 
-    page.get_by_role("button", name="Cancel job").click()
+        page.get_by_role("button", name="Cancel job").click()
 
+        expect(page.locator("#job .state").first).to_have_text("Cancelling")
     expect(page.locator("#job .state").first).to_have_text("Cancelled")
     expect(page.get_by_role("button", name="Retry")).to_be_visible()
 
 
 def test_a_worker_that_is_killed_in_the_middle_of_a_copy_is_only_a_pause(page: Page, registry: Registry) -> None:
-    name = begin_copy(registry, 700_000_000)
-    page.goto(path_of(name, "1"))
-    expect(page.get_by_role("progressbar")).to_be_visible()
+    with registry.held_copy() as name:
+        page.goto(path_of(name, "1"))
+        expect(page.get_by_role("progressbar")).to_be_visible()
 
-    workers = json.loads(registry.system.request("GET", "/api/v1/workers").data)["workers"]
-    for worker in workers:
-        os.kill(worker["pid"], signal.SIGKILL)
+        for worker in registry.native("GET", "/api/v1/workers")["workers"]:
+            os.kill(worker["pid"], signal.SIGKILL)
 
     expect(page.locator("#version-head .state.ready").first).to_have_text("Ready", timeout=90_000)
 

@@ -16,7 +16,7 @@ FILES = {
     "readme.txt": b"read me\n",
 }
 ROOT = f"1/{RUN}/artifacts"
-_RUN = {
+_RUN: dict[str, object] = {
     "info": {
         "run_id": RUN,
         "run_name": "gbm-retrain-0121",
@@ -34,6 +34,7 @@ class Tracking:
 
     def __init__(self) -> None:
         self.missing: set[str] = {"broken-model/MLmodel"}
+        self.runs: dict[str, dict[str, object]] = {RUN: _RUN}
         handler = type("Handler", (_Handler,), {"tracking": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -61,7 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
         if parts.path.endswith("runs/get"):
-            self._answer({"run": _RUN})
+            run = self.tracking.runs.get(asked.get("run_id", ""))
+            self._answer({"run": run}) if run else self._send(404, b"{}")
         elif parts.path.endswith("artifacts/list"):
             self._answer({"files": _listed(asked.get("path", ""), prefix=True)})
         elif parts.path.endswith("mlflow-artifacts/artifacts"):

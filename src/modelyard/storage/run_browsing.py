@@ -82,15 +82,18 @@ def entries(server: TrackingServer, run_id: str, path: str) -> list[RunEntry]:
     looked_into = 0
     shown = _logged_models(server, run_id) if not path else []
     for entry in found[:SHOWN]:
-        is_model = False
+        source = ""
         if entry.is_folder and looked_into < _LOOKED_INTO:
             looked_into += 1
-            is_model = any(
-                file.name == MODEL_FILE and not file.is_folder for file in _files(server, run_id, entry.path)
-            )
-        source = f"runs:/{run_id}/{entry.path}" if is_model else ""
+            source = source_of(run_id, entry.path, _files(server, run_id, entry.path))
         shown.append(RunEntry(entry.path, entry.name, entry.is_folder, entry.size_bytes, source))
     return shown
+
+
+def source_of(run_id: str, path: str, files: list[RunEntry]) -> str:
+    """Return what registers a folder of a run that holds these files, "" if it is no model."""
+    is_model = path and any(file.name == MODEL_FILE and not file.is_folder for file in files)
+    return f"runs:/{run_id}/{path}" if is_model else ""
 
 
 def _files(server: TrackingServer, run_id: str, path: str) -> list[RunEntry]:

@@ -14,11 +14,13 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from modelyard.rules.jobs import JobStatus
 from modelyard.web.api.routes import NATIVE_PREFIX
+from tests.databases import MOSTLY_SQLITE
 from tests.web.yards import Yard
 
-REQUESTS_AN_OPERATION = 25
+REQUESTS_AN_OPERATION = 15
 
 
+@MOSTLY_SQLITE
 def test_the_native_api_keeps_what_its_description_promises(open_yard: Callable[..., Yard]) -> None:
     yard = open_yard(auth="token", admin_token="right")
     for status in (JobStatus.QUEUED, JobStatus.FAILED, JobStatus.SUCCEEDED, JobStatus.CANCELLED):

@@ -1,5 +1,7 @@
 """Forms without scripts: what they do, what they refuse, and that nothing typed is lost."""
 
+from modelyard.database.session import reading
+from modelyard.registry.followers import followers_of
 from tests.web.ui.reader import Reader, elements, text_of
 
 REFUSED_FIELD = "aria-invalid"
@@ -173,6 +175,21 @@ def test_a_purge_from_the_trash_is_a_job(reader: Reader) -> None:
     assert "Purge model" in text_of(reader.open(where))
 
 
+def test_a_version_is_followed_and_left(reader: Reader) -> None:
+    reader.yard.ready("m")
+    button = {"id": "follow-version"}
+    assert elements(reader.open("/models/m/versions/1"), "button", **button)[0]["aria-pressed"] == "false"
+
+    for _ in range(2):
+        reader.done("/models/m/versions/1/follow", wish="1")
+    assert elements(reader.open("/models/m/versions/1"), "button", **button)[0]["aria-pressed"] == "true"
+    with reading(reader.yard.engine) as session:
+        assert followers_of(session, 1) == ["local"]
+
+    reader.done("/models/m/versions/1/follow")
+    assert elements(reader.open("/models/m/versions/1"), "button", **button)[0]["aria-pressed"] == "false"
+
+
 def test_a_job_is_cancelled_and_tried_again(reader: Reader) -> None:
     reader.yard.register("m")
 
@@ -203,6 +220,21 @@ def test_failed_jobs_are_counted_by_kind_and_then_retried(reader: Reader) -> Non
 
     assert "2 failed jobs" in form
     assert "2 jobs queued again" in text_of(reader.open(where))
+
+
+def test_ticked_jobs_are_counted_by_kind_and_then_cancelled(reader: Reader) -> None:
+    waiting = [reader.yard.add_job() for _ in range(2)]
+    over = reader.yard.add_job(status="SUCCEEDED")
+    ticks = elements(reader.open("/jobs"), "input", name="job")
+    assert {tick["value"] for tick in ticks} == {str(job_id) for job_id in waiting}
+
+    form = text_of(reader.open(f"/jobs/cancel?job={waiting[0]}&job={over}&job=9999&job=x&job={waiting[0]}"))
+    assert "1 job will be cancelled" in form
+    where = reader.done("/jobs/cancel", job=[*map(str, waiting), str(over)])
+
+    assert "2 jobs being cancelled; 1 job had ended" in text_of(reader.open(where))
+    assert [job.status for job in reader.yard.jobs()] == ["CANCELLED", "CANCELLED", "SUCCEEDED"]
+    assert "No job that waits or runs is ticked" in text_of(reader.open("/jobs/cancel"))
 
 
 def test_a_schedule_is_changed_and_a_rule_that_is_none_comes_back(reader: Reader) -> None:

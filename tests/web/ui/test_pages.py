@@ -1,5 +1,6 @@
 """Every page answers, says what a browser may do with it, and leads on by links that answer, too."""
 
+import re
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from modelyard.web.ui.pages import PAGES
@@ -33,7 +34,10 @@ def test_every_page_of_a_living_registry_answers_and_leads_on(reader: Reader) ->
         answer = reader.get(here)
         assert answer.status_code in (200, 302), f"{here}: {answer.status_code} {answer.get_data(as_text=True)[:2000]}"
         if answer.mimetype == "text/html":
-            found = sorted(link for link in links(answer.get_data(as_text=True)) if link.startswith("/"))
+            html = answer.get_data(as_text=True)
+            # A form without a method asks for a page, as a link does.
+            forms = {str(form["action"]) for form in elements(html, "form") if "method" not in form}
+            found = sorted(link for link in {*links(html), *forms} if link.startswith("/"))
             waiting += [link for link in found if kind_of(link) not in seen]
             seen |= {kind_of(link) for link in found}
 
@@ -165,6 +169,14 @@ def test_a_job_that_is_over_is_asked_for_no_more(reader: Reader) -> None:
     html = reader.open("/jobs/1")
 
     assert not [one for one in elements(html, "div") if one.get("data-live")]
+
+
+def test_a_job_s_page_lists_its_steps_and_how_long_each_took(reader: Reader) -> None:
+    seed(reader)
+
+    told = " ".join(text_of(reader.open("/jobs/1")).split())
+
+    assert re.search(r"Steps ?Opening the source ?\d\.\d s ?Copying ?\d\.\d s ?Log", told)
 
 
 def test_files_that_pages_load_are_kept_for_ever_and_packed(reader: Reader) -> None:

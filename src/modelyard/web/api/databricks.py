@@ -62,5 +62,5 @@ def _version(session: Session, actor: Actor, model: RegisteredModel, version: Mo
     return answers.model_version(shown) | {
         "permission_level": access.level_of(session, actor, model),
         "open_requests": [activity_json(one) for one in requests],
-        "email_subscription_status": "SUBSCRIBED" if follows(session, actor, version) else "UNSUBSCRIBED",
+        "email_subscription_status": "SUBSCRIBED" if follows(session, actor, version.id) else "UNSUBSCRIBED",
     }

@@ -6,12 +6,14 @@ from flask import Response, request
 from sqlmodel import Session
 
 from modelyard.database.session import reading, transaction
+from modelyard.database.tables import RegisteredModel
 from modelyard.errors import Damaged, InvalidState, InvalidValue, NotFound
 from modelyard.registry import comments as registry_comments
 from modelyard.registry import transition_requests as registry
 from modelyard.registry.activities import activity_of_id
-from modelyard.registry.activity_feed import list_open_requests, newest_activities
+from modelyard.registry.activity_feed import history_of, list_open_requests
 from modelyard.registry.request_inbox import list_requests
+from modelyard.registry.shown import ShownVersion
 from modelyard.rules.activities import WORKFLOW, ActivityType
 from modelyard.rules.stages import Stage, parse_stage
 from modelyard.web.identity import current_actor
@@ -31,19 +33,17 @@ KINDS = {
 _ANSWERS = {"approve": "Approve", "reject": "Reject", "cancel": "Cancel"}
 
 
-def of_version(session: Session, name: str, number: int) -> dict[str, Any]:
-    """Return what a version's page shows of its history and of the requests that wait."""
+def of_version(session: Session, model: RegisteredModel, version: ShownVersion) -> dict[str, Any]:
+    """Return what a version's page shows of its history and of the requests that wait, to whoever may see it."""
     kind, before = chosen("activity", KINDS), request.args.get("before", "")
     before_id = int(before) if before.isdigit() and len(before) < 19 else None
-    found = newest_activities(
-        session, current_actor(), name, number, kinds=KINDS[kind], limit=_SHOWN, before_id=before_id
-    )
+    found = history_of(session, current_actor(), model, version, kinds=KINDS[kind], limit=_SHOWN, before_id=before_id)
     return {
-        "activities": found.rows,
+        "activities": found.page.rows,
         "activity_kind": kind,
         "before_id": before_id,
-        "older": found.last[0] if found.last else None,
-        "requests": list_open_requests(session, current_actor(), name, number),
+        "older": found.page.last[0] if found.page.last else None,
+        "requests": found.requests,
     }
 
 

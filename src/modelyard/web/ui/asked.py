@@ -28,6 +28,17 @@ def typed(name: str, default: str = "") -> str:
     return _storable(name, request.form.get(name, default)).replace("\r\n", "\n")
 
 
+def numbers(texts: Sequence[str], *, most: int) -> list[int]:
+    """Return the row ids among `texts`, each once, `most` of them. What is no number names nothing."""
+    found = (int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 16)
+    return list(dict.fromkeys(found))[:most]
+
+
+def typed_all(name: str) -> list[str]:
+    """Return every text that the form holds under a name. Raises InvalidValue."""
+    return [_storable(name, text) for text in request.form.getlist(name)]
+
+
 def ticked(name: str) -> bool:
     """Whether a box of the form is checked."""
     return name in request.form

@@ -11,12 +11,14 @@ from modelyard.registry import queries
 from modelyard.registry.overview import VersionFacts, version_facts
 from modelyard.registry.shown import ShownVersion
 from modelyard.rules.versions import parse_version
+from modelyard.storage.run_browsing import Run
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 from modelyard.web.ui.asked import queries as asked_texts
 from modelyard.web.ui.asked import query
 from modelyard.web.ui.frame import page
 from modelyard.web.ui.model_file import Column, ModelFile
+from modelyard.web.ui.tracking import run_of_version
 from modelyard.web.ui.version_contents import Absence, first_bytes, model_file_of, open_files
 from modelyard.web.ui.words import address, size
 
@@ -57,6 +59,8 @@ class Compared:
     model_file: ModelFile
     requirements: dict[str, str]
     files: dict[str, str]
+    metrics: dict[str, str]
+    params: dict[str, str]
 
 
 def show(name: str) -> Response:
@@ -70,7 +74,11 @@ def show(name: str) -> Response:
         shown = [queries.model_version(connection, current_actor(), name, number) for number in numbers]
         facts = version_facts(connection, [version.id for version in shown])
         latest = queries.latest_versions(connection, current_actor(), name) if len(shown) < 2 else []
-    compared = [_read(version, facts[version.id]) for version in shown] if len(shown) > 1 else []
+    compared: list[Compared] = []
+    problem = ""
+    if len(shown) > 1:
+        runs, problem = _runs_of(shown)
+        compared = [_read(version, facts[version.id], runs.get(version.version)) for version in shown]
     parts = [_narrowed(section, only) for section in _sections(compared)] if compared else []
     return page(
         "compare.html",
@@ -81,15 +89,17 @@ def show(name: str) -> Response:
         versions=shown,
         others=[version for version in latest if version.version not in numbers],
         parts=parts,
+        problem=problem,
         only=only,
         switched=address("models", name, "compare", v=numbers, only=None if only else "differences"),
     )
 
 
-def _read(version: ShownVersion, facts: VersionFacts) -> Compared:
+def _read(version: ShownVersion, facts: VersionFacts, run: Run | None) -> Compared:
+    metrics, params = (dict(run.metrics), dict(run.params)) if run else ({}, {})
     opened = open_files(version.model_name, version.version)
     if isinstance(opened, Absence):
-        return Compared(version, facts, ModelFile(), {}, {})
+        return Compared(version, facts, ModelFile(), {}, {}, metrics, params)
     files, index = opened
     listed = index.files.get(_REQUIREMENTS)
     text = first_bytes(files, listed, _REQUIREMENTS_BYTES).decode(errors="replace") if listed else ""
@@ -99,7 +109,26 @@ def _read(version: ShownVersion, facts: VersionFacts) -> Compared:
         model_file_of(files, index)[0],
         dict(_requirement(line) for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")),
         {path: f"{size(file.size_bytes)}, {file.digest[:8]}" for path, file in index.files.items()},
+        metrics,
+        params,
     )
+
+
+def _runs_of(versions: list[ShownVersion]) -> tuple[dict[int, Run], str]:
+    """Return version number -> its run, and what stood in the way; a server that is away is not asked again."""
+    found: dict[int, Run] = {}
+    problems = []
+    for version in versions:
+        if not version.run_id:
+            continue
+        answer = run_of_version(version.run_id)
+        if answer.found is not None:
+            found[version.version] = answer.found
+            continue
+        problems.append(answer.problem)
+        if answer.away:
+            break
+    return found, " ".join(problems)
 
 
 def _requirement(line: str) -> tuple[str, str]:
@@ -124,12 +153,30 @@ def _sections(compared: list[Compared]) -> list[Section]:
     return [
         Section("Facts", [Row(title, [value(one) for one in compared]) for title, value in facts]),
         _union("Tags", [dict(one.shown.tags) for one in compared]),
+        _union("Metrics", [_ranked(one.metrics, compared) for one in compared]),
+        _union("Parameters of the run", [one.params for one in compared]),
         _union("Inputs", [_written(one.model_file.inputs) for one in compared]),
         _union("Outputs", [_written(one.model_file.outputs) for one in compared]),
         _union("Parameters of the model", [_written(one.model_file.params) for one in compared]),
         _union("Requirements", [one.requirements for one in compared]),
         _union("Files", [one.files for one in compared]),
     ]
+
+
+def _ranked(metrics: dict[str, str], compared: list[Compared]) -> dict[str, str]:
+    """Return metrics with the word for the highest and lowest; which of them is the better, only people know."""
+    return {key: value + _rank(value, [one.metrics.get(key, "") for one in compared]) for key, value in metrics.items()}
+
+
+def _rank(value: str, values: list[str]) -> str:
+    try:
+        numbers = [float(each) for each in values if each]
+        number = float(value)
+    except ValueError:
+        return ""
+    if len(numbers) < 2 or not min(numbers) < max(numbers):
+        return ""
+    return " (highest)" if number == max(numbers) else " (lowest)" if number == min(numbers) else ""
 
 
 def _written(columns: Iterable[Column]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The list of jobs: how the work goes, what runs, waits and has failed."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response
@@ -12,11 +13,22 @@ from modelyard.registry.job_figures import JobFigures, job_figures
 from modelyard.registry.jobs import JobFilter
 from modelyard.registry.workforce import seen_workers
 from modelyard.rules.counts import counted
-from modelyard.rules.jobs import JobKind, JobStatus
+from modelyard.rules.jobs import FINAL, JobKind, JobStatus
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 from modelyard.web.ui import job_words
-from modelyard.web.ui.asked import chosen, page_size, place, query, sealed_place, seq_of, typed
+from modelyard.web.ui.asked import (
+    chosen,
+    numbers,
+    page_size,
+    place,
+    queries,
+    query,
+    sealed_place,
+    seq_of,
+    typed,
+    typed_all,
+)
 from modelyard.web.ui.charts import sparkline
 from modelyard.web.ui.frame import fragment, go, page, sheet, unchanged
 from modelyard.web.ui.words import address
@@ -31,6 +43,8 @@ _TABS = {
     "cancelled": (JobStatus.CANCELLED,),
 }
 _BUSY_S, _QUIET_S = 1, 5
+# As many as the longest page of the list shows.
+_MOST_TICKED = 100
 _SPARK_WIDTH, _SPARK_HEIGHT = 84, 24
 
 
@@ -50,17 +64,7 @@ def confirm_retry() -> Response:
     given = {name: query(name) for name in ("kind", "model", "actor")}
     with reading(site().engine) as session:
         job_ids = job_changes.failed_jobs(session, current_actor(), _failed(given))
-        kinds = registry.count_kinds(session, job_ids)
-    return sheet(
-        "retry_jobs.html",
-        title="Retry failed jobs",
-        section="jobs",
-        action="/jobs/retry",
-        back="/jobs",
-        given=given,
-        count=len(job_ids),
-        kinds=[(job_words.title_of(kind), count) for kind, count in kinds],
-    )
+    return _confirm("retry_jobs.html", "Retry failed jobs", "/jobs/retry", job_ids, given=given)
 
 
 def retry_failed() -> Response:
@@ -68,19 +72,56 @@ def retry_failed() -> Response:
     given = {name: typed(name) for name in ("kind", "model", "actor")}
     with reading(site().engine) as session:
         job_ids = job_changes.failed_jobs(session, current_actor(), _failed(given))
-    retried = sum(_is_retried(job_id) for job_id in job_ids)
+    retried = sum(_is_changed(job_changes.retry_job, job_id) for job_id in job_ids)
     left = len(job_ids) - retried
     refused = f"; {counted(left, 'job')} cannot be tried again" if left else ""
     return go("/jobs", f"{counted(retried, 'job')} queued again{refused}.")
 
 
-def _is_retried(job_id: int) -> bool:
-    def retry() -> None:
+def confirm_cancel() -> Response:
+    """Say how many of the ticked jobs would be cancelled, by kind; those that are over are not."""
+    ticked = numbers(queries("job"), most=_MOST_TICKED)
+    return _confirm("cancel_jobs.html", "Cancel jobs", "/jobs/cancel", _open_among(ticked))
+
+
+def cancel_selected() -> Response:
+    """Cancel the jobs of the form, each in a transaction of its own."""
+    job_ids = numbers(typed_all("job"), most=_MOST_TICKED)
+    cancelled = sum(_is_changed(job_changes.cancel_job, job_id) for job_id in job_ids)
+    left = len(job_ids) - cancelled
+    refused = f"; {counted(left, 'job')} had ended or may not be cancelled by you" if left else ""
+    return go("/jobs", f"{counted(cancelled, 'job')} being cancelled{refused}.")
+
+
+def _confirm(template: str, title: str, action: str, job_ids: list[int], **given: Any) -> Response:
+    with reading(site().engine) as session:
+        kinds = [(job_words.title_of(kind), count) for kind, count in registry.count_kinds(session, job_ids)]
+    return sheet(
+        template, title=title, section="jobs", action=action, back="/jobs", job_ids=job_ids, kinds=kinds, **given
+    )
+
+
+def _open_among(job_ids: list[int]) -> list[int]:
+    """Return those of the jobs that the caller sees and that are not over."""
+    found = []
+    with reading(site().engine) as session:
+        for job_id in job_ids:
+            try:
+                job = registry.read_job(session, current_actor(), job_id).job
+            except (NotFound, PermissionDenied):
+                continue
+            if job.status not in FINAL:
+                found.append(job_id)
+    return found
+
+
+def _is_changed(change: Callable[..., None], job_id: int) -> bool:
+    def once() -> None:
         with transaction(site().engine) as session:
-            job_changes.retry_job(session, current_actor(), job_id, lifecycle=site().lifecycle)
+            change(session, current_actor(), job_id, lifecycle=site().lifecycle)
 
     try:
-        repeat_conflicts(retry)
+        repeat_conflicts(once)
     except (InvalidState, InvalidValue, NotFound, PermissionDenied):
         return False
     return True

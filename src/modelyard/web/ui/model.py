@@ -11,13 +11,13 @@ from modelyard.registry import registered_models as registry
 from modelyard.registry import tags as registry_tags
 from modelyard.registry.overview import (
     active_versions,
-    change_counter,
     count_living_versions,
     living_name,
     version_facts,
     versions_in_use,
 )
 from modelyard.registry.pages import Search
+from modelyard.registry.production import production_of, recent_activities
 from modelyard.registry.searches import search_model_versions
 from modelyard.registry.shown import ShownModel
 from modelyard.rules.filters import Attribute, Comparison, Operator
@@ -36,6 +36,8 @@ _NEWEST_FIRST = [OrderKey("name"), OrderKey("version", descending=True)]
 _VIEWS = ("active",)
 _BUSY_S, _QUIET_S = 1, 5
 _SHOWN_IN_USE = 20
+_SHOWN_SERVING = 5
+_SHOWN_ACTIVITIES = 10
 
 
 def show(name: str) -> Response:
@@ -50,7 +52,7 @@ def show(name: str) -> Response:
 def live(name: str) -> Response:
     """Show the versions again if any looks different by now."""
     found = _find(name)
-    return unchanged(found["seq"]) or fragment("_versions.html", **found)
+    return unchanged(found["seq"]) or fragment("model_live.html", **found)
 
 
 def moved(name: str, error: NotFound, *rest: object) -> Response:
@@ -160,12 +162,15 @@ def _find(name: str) -> dict[str, Any]:
     wanted = Search(comparisons, _NEWEST_FIRST, limit, place(question))
     with reading(site().engine) as session:
         connection = session.connection()
+        # Before all else: what changes while the rest is read makes the counter shown an old one, and the page asks.
+        row = registry.read_registered_model(session, current_actor(), name)
         model = queries.registered_model(connection, current_actor(), name)
-        rights = rights_on(session, registry.read_registered_model(session, current_actor(), name))
-        counter = change_counter(connection, model.id)
+        rights = rights_on(session, row)
         found = search_model_versions(connection, current_actor(), wanted)
         facts = version_facts(connection, [version.id for version in found.rows])
         active = active_versions(connection, model.id)
+        production = production_of(session, row, limit=_SHOWN_SERVING)
+        history = recent_activities(session, row, limit=_SHOWN_ACTIVITIES)
     pending = any(version.status == VersionStatus.PENDING for version in found.rows)
     here = {"view": view, "size": limit if limit != 25 else ""}
     after = sealed_place(question, found.last)
@@ -181,9 +186,11 @@ def _find(name: str) -> dict[str, Any]:
         "facts": facts,
         "aliases": aliases,
         "active": active,
+        "production": production,
+        "history": history,
         "first": address("models", name, **here) if wanted.last else "",
         "following": address("models", name, **here, after=after) if after else "",
         "here": address("ui", "models", name, **here, after=query("after")),
-        "seq": seq_of(counter, found.rows),
+        "seq": seq_of(row.change_counter, found.rows, [one.activity.id for one in history]),
         "seconds": _BUSY_S if pending else _QUIET_S,
     }

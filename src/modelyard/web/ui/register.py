@@ -12,10 +12,8 @@ from modelyard.errors import AlreadyExists, InvalidValue, LimitReached, Modelyar
 from modelyard.registry import model_versions as registry
 from modelyard.registry import registered_models
 from modelyard.registry.idempotency import KeyedRequest, claim_key
-from modelyard.registry.pages import Search
 from modelyard.registry.registration import NewVersion, Origin, origin_of
-from modelyard.registry.searches import search_registered_models
-from modelyard.rules.ordering import OrderKey
+from modelyard.registry.searches import first_model_names
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 from modelyard.web.ui.asked import query, tag_lines, typed
@@ -90,10 +88,8 @@ def _create(given: dict[str, str], wish: NewVersion, origin: Origin) -> tuple[st
 
 
 def _form(given: dict[str, str], refusal: Refusal | None = None) -> Response:
-    wanted = Search((), [OrderKey("name")], _LISTED_MODELS)
     with autocommit(site().engine) as connection:
-        found = search_registered_models(connection, current_actor(), wanted).rows
-    names = [model.name for model in found]
+        names = first_model_names(connection, current_actor(), _LISTED_MODELS)
     if given["model"] and given["model"] not in names:
         names.insert(0, given["model"])
     return sheet(

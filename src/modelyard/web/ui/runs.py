@@ -1,12 +1,10 @@
 """Registering from a run: the configured tracking server, its experiments, their runs, the models that these hold."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Response
 
 from modelyard.database.session import autocommit
-from modelyard.errors import InvalidState, NotFound, SourceUnreadable, TemporaryFailure
 from modelyard.registry.pages import Search
 from modelyard.registry.searches import search_model_versions
 from modelyard.registry.shown import ShownVersion
@@ -14,23 +12,22 @@ from modelyard.rules.filters import Attribute, Comparison, Operator
 from modelyard.rules.ordering import OrderKey
 from modelyard.rules.versions import VersionStatus
 from modelyard.storage import run_browsing
-from modelyard.storage.tracking import TrackingServer
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 from modelyard.web.ui.asked import query, seq_of
 from modelyard.web.ui.frame import fragment, page, unchanged
+from modelyard.web.ui.tracking import asked
 from modelyard.web.ui.words import address
 
 _NEWEST_FIRST = [OrderKey("created_at", descending=True), OrderKey("name"), OrderKey("version")]
 _VERSIONS_OF_RUN = 200
 _BUSY_S, _QUIET_S = 1, 5
-Found = TypeVar("Found")
 
 
 def show_experiments() -> Response:
     """Show the tracking server's experiments."""
     q = query("name").strip()
-    found, problem = _asked(lambda server: run_browsing.experiments(server, q))
+    found, problem, _ = asked(lambda server: run_browsing.experiments(server, q))
     return page(
         "experiments.html",
         title="Register from a run",
@@ -43,7 +40,7 @@ def show_experiments() -> Response:
 
 def show_runs(experiment_id: str) -> Response:
     """Show the newest runs of an experiment."""
-    found, problem = _asked(lambda server: run_browsing.runs(server, experiment_id))
+    found, problem, _ = asked(lambda server: run_browsing.runs(server, experiment_id))
     return page(
         "runs.html",
         title=f"Runs of experiment {experiment_id}",
@@ -57,8 +54,8 @@ def show_runs(experiment_id: str) -> Response:
 def show_run(experiment_id: str, run_id: str) -> Response:
     """Show a run and one of its folders, with a button beside each model."""
     path = query("path").strip("/")
-    run, problem = _asked(lambda server: run_browsing.run(server, run_id))
-    found, problem_of_files = _asked(lambda server: run_browsing.entries(server, run_id, path))
+    run, problem, _ = asked(lambda server: run_browsing.run(server, run_id))
+    found, problem_of_files, _ = asked(lambda server: run_browsing.entries(server, run_id, path))
     return page(
         "run.html",
         title=f"{run.name if run else run_id}: artifacts",
@@ -76,7 +73,7 @@ def live(experiment_id: str, run_id: str) -> Response:
     same = unchanged(_seq(versions))
     if same is not None:
         return same
-    found, _ = _asked(lambda server: run_browsing.entries(server, run_id, path))
+    found, _, _ = asked(lambda server: run_browsing.entries(server, run_id, path))
     return fragment("_run.html", **_entries(experiment_id, run_id, path, found or []))
 
 
@@ -92,6 +89,7 @@ def _entries(experiment_id: str, run_id: str, path: str, found: list[run_browsin
         "run_id": run_id,
         "path": path,
         "entries": found,
+        "source_here": run_browsing.source_of(run_id, path, found),
         "registered": registered,
         "back": here,
         "here": address("ui", "runs", experiment_id, run_id, path=path or "/"),
@@ -108,18 +106,3 @@ def _versions_of(run_id: str) -> list[ShownVersion]:
 
 def _seq(versions: list[ShownVersion]) -> str:
     return seq_of([(version.id, version.status, version.status_message) for version in versions])
-
-
-def _asked(question: Callable[[TrackingServer], Found]) -> tuple[Found | None, str]:
-    """Return the tracking server's answer, or None and why there is none."""
-    server = site().tracking
-    if server is None:
-        return None, "No tracking server is configured. The operator sets MODELYARD_TRACKING_URI."
-    if not site().sources.runs_permitted:
-        return None, "Runs are not read here: the operator may allow it with MODELYARD_TRACKING_SHARED=true."
-    try:
-        return question(server), ""
-    except NotFound as error:
-        return None, error.message
-    except (SourceUnreadable, TemporaryFailure, InvalidState) as error:
-        return None, error.message.replace(" The copy is tried again.", " Try again in a moment.")

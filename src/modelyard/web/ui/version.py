@@ -1,12 +1,15 @@
 """The pages of a model version: one address for each tab of its contents."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request
 
 from modelyard.errors import NotFound
+from modelyard.registry.shown import ShownVersion
 from modelyard.web.ui import model
 from modelyard.web.ui.frame import fragment, page, unchanged
+from modelyard.web.ui.tracking import run_of_version
 from modelyard.web.ui.version_contents import Absence, folder_of, model_file_of, open_files, preview_of
 from modelyard.web.ui.version_frame import find
 
@@ -35,6 +38,11 @@ def show_schema(name: str, number: int) -> Response:
 def show_model_file(name: str, number: int) -> Response:
     """Show a version's MLmodel file."""
     return _tab(name, number, "mlmodel", "version_mlmodel.html", "MLmodel", **_model_file(name, number))
+
+
+def show_metrics(name: str, number: int) -> Response:
+    """Show what the run of a version logged, when the tracking server can be asked."""
+    return _tab(name, number, "metrics", "version_metrics.html", "Metrics and parameters", also=_run)
 
 
 def show_jobs(name: str, number: int) -> Response:
@@ -67,15 +75,22 @@ def _folder(name: str, number: int, path: str) -> Response:
     return _tab(name, number, "artifacts", "version_artifacts.html", path.rpartition("/")[2], **files)
 
 
-def _tab(name: str, number: int, tab: str, template: str, said: str, **context: Any) -> Response:
+def _tab(
+    name: str,
+    number: int,
+    tab: str,
+    template: str,
+    said: str,
+    also: Callable[[ShownVersion], dict[str, Any]] = lambda _version: {},
+    **context: Any,
+) -> Response:
     try:
         found = find(name, number)
     except NotFound as error:
         return model.moved(name, error, "versions", number)
     title = f"Version {number} of {name}"
-    return page(
-        template, title=f"{said} · {title}" if said else title, section="models", tab=tab, **{**found, **context}
-    )
+    shown = {**found, **also(found["version"]), **context}
+    return page(template, title=f"{said} · {title}" if said else title, section="models", tab=tab, **shown)
 
 
 def _files(name: str, number: int, path: str, start: int = 0) -> dict[str, Any]:
@@ -88,6 +103,11 @@ def _files(name: str, number: int, path: str, start: int = 0) -> dict[str, Any]:
         return {"absence": opened, "folder": None, "flavors": []}
     folder = folder_of(opened[1], path, start)
     return {"absence": None, "folder": folder, "flavors": model_file_of(*opened)[0].flavors}
+
+
+def _run(version: ShownVersion) -> dict[str, Any]:
+    run, problem, _ = run_of_version(version.run_id)
+    return {"run": run, "problem": problem}
 
 
 def _model_file(name: str, number: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from modelyard.registry import aliases as registry_aliases
 from modelyard.registry import care, queries
 from modelyard.registry import model_versions as registry
 from modelyard.registry import tags as registry_tags
+from modelyard.registry.followers import follow_or_not
 from modelyard.registry.overview import others_in_stage, version_facts
 from modelyard.registry.registered_models import find_registered_model, read_registered_model
 from modelyard.registry.shown import ShownVersion
@@ -44,6 +45,13 @@ def save_description(name: str, number: int) -> Response:
     except InvalidValue as error:
         return description_form(title, here, edit.before, edit=edit, refusal=Refusal(error.message, "description"))
     return go(here, "The description was saved.")
+
+
+def follow(name: str, number: int) -> Response:
+    """Let the caller follow a version, or follow it no more."""
+    with transaction(site().engine) as session:
+        follow_or_not(session, current_actor(), name, number, wish=ticked("wish"))
+    return go(_here(name, number), "You follow this version." if ticked("wish") else "You do not follow it any more.")
 
 
 def new_tag(name: str, number: int) -> Response:

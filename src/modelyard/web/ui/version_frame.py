@@ -6,11 +6,13 @@ from typing import Any
 from sqlmodel import Session
 
 from modelyard.database.session import reading
+from modelyard.database.tables import RegisteredModel
 from modelyard.errors import PermissionDenied
 from modelyard.registry import access, jobs, queries
+from modelyard.registry.followers import follows
 from modelyard.registry.integrity import Integrity, integrity_of
 from modelyard.registry.jobs import JobFilter, ShownJob
-from modelyard.registry.overview import VersionFacts, change_counter, version_facts
+from modelyard.registry.overview import VersionFacts, version_facts
 from modelyard.registry.registered_models import read_registered_model
 from modelyard.registry.shown import ShownVersion
 from modelyard.registry.workforce import alive_workers
@@ -40,18 +42,19 @@ def find(name: str, number: int) -> dict[str, Any]:
     """Return what the frame of a version's pages shows. Raises NotFound, PermissionDenied."""
     with reading(site().engine) as session:
         connection = session.connection()
-        version = queries.model_version(connection, current_actor(), name, number)
+        # Before all else: what changes while the rest is read makes the counter shown an old one, and the page asks.
         model_row = read_registered_model(session, current_actor(), name)
+        version = queries.model_version(connection, current_actor(), name, number)
         facts = version_facts(connection, [version.id])[version.id]
         found_jobs = jobs.list_jobs(
             session, current_actor(), JobFilter(model=name, version=number), limit=_SHOWN_JOBS
         ).rows
         workers = alive_workers(session, site().sweep_ms)
         integrity = integrity_of(session, facts.manifest_digest) if facts.manifest_digest else None
-        choices = _choices(session, name, Stage(version.stage)) if version.status == VersionStatus.READY else []
-        counter = change_counter(connection, model_row.id)
+        choices = _choices(session, model_row, Stage(version.stage)) if version.status == VersionStatus.READY else []
         rights = rights_on(session, model_row)
-        history = activity.of_version(session, name, number)
+        history = activity.of_version(session, model_row, version)
+        following = follows(session, current_actor(), version.id)
     registration = next((job for job in found_jobs if job.job.kind == JobKind.REGISTER_VERSION), None)
     here = address("models", name, "versions", number)
     busy = version.status == VersionStatus.PENDING
@@ -68,6 +71,7 @@ def find(name: str, number: int) -> dict[str, Any]:
         "integrity": integrity,
         "choices": choices,
         "by_reference": facts.registration_mode == RegistrationMode.REFERENCE,
+        "follows": following,
         "here": address(
             "ui",
             "models",
@@ -78,19 +82,17 @@ def find(name: str, number: int) -> dict[str, Any]:
             activity=history["activity_kind"],
             before=history["before_id"],
         ),
-        "seq": _seq(version, facts, integrity, counter, found_jobs, workers),
+        "seq": seq_of(_seq(version, facts, integrity, model_row.change_counter, found_jobs, workers), following),
         "seconds": _BUSY_S if busy else _QUIET_S,
         "say": _said(version),
         **history,
     }
 
 
-def _choices(session: Session, name: str, current: Stage) -> list[Choice]:
-    registered = read_registered_model(session, current_actor(), name)
-
+def _choices(session: Session, model: RegisteredModel, current: Stage) -> list[Choice]:
     def permitted(to: Stage) -> bool:
         try:
-            access.require_transition(session, current_actor(), registered, from_stage=current, to_stage=to)
+            access.require_transition(session, current_actor(), model, from_stage=current, to_stage=to)
         except PermissionDenied:
             return False
         return True
@@ -107,7 +109,7 @@ def _seq(
     version: ShownVersion,
     facts: VersionFacts,
     integrity: Integrity | None,
-    counter: int | None,
+    counter: int,
     found_jobs: list[ShownJob],
     workers: dict[str, int],
 ) -> str:

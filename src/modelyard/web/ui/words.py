@@ -1,6 +1,7 @@
 """Values as pages write them: moments, spans, sizes, numbers, short texts. Units are always there."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -11,7 +12,7 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 def address(*segments: object, **query: object) -> str:
     """Return the address of a page: each segment percent-encoded whole, what is empty left out of the query."""
-    path = "/" + "/".join(quote(str(segment), safe="") for segment in segments)
+    path = "/" + "/".join(_segment(str(segment)) for segment in segments)
     given = {name: value for name, value in query.items() if value not in (None, "", False)}
     return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
@@ -108,6 +109,12 @@ def initials(name: str) -> str:
     """Return one or two letters that stand for somebody."""
     parts = [part for part in name.split("@")[0].replace("-", " ").replace("_", " ").replace(".", " ").split() if part]
     return "".join(part[0] for part in parts[:2]).upper() or "?"
+
+
+@lru_cache(4096)
+def _segment(text: str) -> str:
+    # A page leads to the same few models again and again.
+    return quote(text, safe="")
 
 
 def _nearest(seconds: float) -> tuple[int, str]:

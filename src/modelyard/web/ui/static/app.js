@@ -108,7 +108,15 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const region = event.detail.target;
     // What was opened while the answer was on its way stays open.
-    if (region.matches && region.matches("[data-live]") && isBusy(region)) event.detail.shouldSwap = false;
+    if (!region.matches || !region.matches("[data-live]")) return;
+    if (isBusy(region)) event.detail.shouldSwap = false;
+    else ticked = all("input.tick:checked", region).map((box) => box.id);
+  });
+  // What was ticked is ticked in the table that takes its place.
+  let ticked = [];
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of ticked) if (document.getElementById(id)) document.getElementById(id).checked = true;
+    ticked = [];
   });
   function refused(event) {
     if (event.detail.elt.matches("[data-live]")) {
