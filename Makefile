@@ -1,10 +1,12 @@
 # Every command of this project. `make` alone lists them.
 
 BIN := .venv/bin
-CLIENTS := mlflow3 databricks057
-OLD_CLIENTS := mlflow2 mlflow1
+CLIENTS := mlflow3
+OLD_CLIENTS := mlflow2 mlflow1 databricks057
 # More than four only compete for the disk.
 PYTEST := -n auto --maxprocesses=4 --dist worksteal -q
+# Whose further tests may run beside each other; the others kill, wait or drive clients, and want quiet.
+BESIDE_OTHERS := tests/plans tests/registry tests/security tests/storage tests/web
 LOCK := pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q
 # Where a second, newer Python is looked for. It is run to be sure: a pyenv shim may stand for nothing.
 NEWER := python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13)
@@ -32,7 +34,7 @@ test: prepared  ## what must hold on every change: SQLite, PostgreSQL, the real 
 	@$(BIN)/python -m pytest $(PYTEST) -m "not more and not browser"
 	@echo "No browser was used: make test-browser is the rest."
 
-test-browser: dev  ## the pages in a real Chromium: what they promise, axe on each, live progress (Debian: apt install chromium)
+test-browser: prepared  ## the pages in a real Chromium: what they promise, axe on each, live progress (Debian: apt install chromium)
 	@$(BIN)/python -m pytest -q -m browser tests/ui
 
 screenshots: dev  ## take a picture of every page, in light and dark, for a desk and a phone (SCREENSHOTS=--docs: docs/images too)
@@ -46,7 +48,8 @@ test-more: prepared old-clients  ## more of it: Python 3.13 if there is one, old
 	else \
 		echo "No python3.13 on PATH or under ~/.pyenv: the suite has NOT run on it."; \
 	fi
-	@$(BIN)/python -m pytest -q -m more
+	@$(BIN)/python -m pytest $(PYTEST) -m more $(BESIDE_OTHERS)
+	@$(BIN)/python -m pytest -q -m more $(BESIDE_OTHERS:%=--ignore=%)
 	@$(MAKE) --no-print-directory mutants
 
 prove: dev  ## draw 2,000 random histories of jobs on each database and hold them against the model
@@ -100,7 +103,7 @@ prepared:
 dev: install
 	@tools/environment.sh .venv requirements-dev.lock project
 
-# Environments of the real clients, which must never see ours.
+# The environment of the real, current clients, which must never see ours.
 clients:
 	@for client in $(CLIENTS); do \
 		tools/environment.sh .envs/$$client tests/clients/requirements-$$client.lock || exit 1; done

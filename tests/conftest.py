@@ -1,7 +1,7 @@
 """What tests are given: databases and brokers of their own, and a whole system.
 
 Servers are started when the first test asks for them, once for each process of pytest. A test gets a database
-of its own by copying one that was migrated once, which takes milliseconds.
+of its own by copying a file, or by emptying a database, that was migrated once, which takes milliseconds.
 """
 
 import os
@@ -17,10 +17,9 @@ from sqlalchemy import Engine
 from modelyard.database.clock import shift_clock
 from modelyard.database.engine import create_engine
 from modelyard.database.migrations.apply import upgrade
+from tests.databases import BOTH_DATABASES, DatabasePool
 from tests.servers import PostgreSQL, SeaweedFS, Valkey
 from tests.systems import System
-
-BOTH_DATABASES = ("sqlite", "postgresql")
 
 
 def pytest_configure() -> None:
@@ -93,6 +92,14 @@ def migrated_database(postgresql: PostgreSQL) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def database_pool(postgresql: PostgreSQL, migrated_database: str) -> Iterator[DatabasePool]:
+    """The migrated databases of the shared PostgreSQL server."""
+    pool = DatabasePool(postgresql, migrated_database)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture(params=BOTH_DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a migrated database without rows, on SQLite and then on PostgreSQL."""
@@ -102,9 +109,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{path}"
         return
     server: PostgreSQL = request.getfixturevalue("postgresql")
-    name = server.create_database(template=request.getfixturevalue("migrated_database"))
+    pool: DatabasePool = request.getfixturevalue("database_pool")
+    name = pool.take()
     yield server.url(name)
-    server.drop_database(name)
+    pool.give_back(name)
 
 
 @pytest.fixture(params=BOTH_DATABASES)

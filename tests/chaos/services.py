@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.holding_still import hold_still
 from tests.servers import start_leashed
 
 RESTART_S = 0.5
@@ -70,11 +71,10 @@ class Service:
         """Stop these of its processes until `thaw`."""
         for pid in pids:
             try:
-                process = psutil.Process(pid)
-                os.kill(pid, signal.SIGSTOP)
+                self._frozen.append(psutil.Process(pid))
+                hold_still(pid)
             except (psutil.NoSuchProcess, ProcessLookupError):
                 continue
-            self._frozen.append(process)
 
     def freeze_whole(self) -> None:
         """Stop all of its processes until `thaw`, as a machine that is paused does."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.report import print_outcome
 from tests.chaos.storm import Storm
-from tests.conftest import BOTH_DATABASES
+from tests.databases import BOTH_DATABASES
 
 pytestmark = pytest.mark.more
 

@@ -116,6 +116,7 @@ def test_a_worker_asked_to_stop_gives_its_copy_back_at_once(copying, record_prop
     assert list(copying.system.home.glob("store/ingest/*")) == []
 
 
+@pytest.mark.more
 def test_a_worker_that_hung_longer_than_its_lease_changes_nothing(copying):
     os.kill(copying.pid, signal.SIGSTOP)
     try:

@@ -296,13 +296,20 @@ RUNNING = [
     Fault(
         "work: does not stop at 0.8 of its lease", HEART, "if self._lost or self._too_old():", "if self._lost:", HEARTS
     ),
-    Fault("work: may stand still for ever", HEART, "            self._end_if_stalled()\n", "", HEARTS),
+    Fault("work: may stand still for ever", HEART, "        self._end_if_stalled()\n", "", HEARTS),
     Fault(
         "work: its heart beats on after its end",
         HEART,
-        "            self._thread.join()\n",
-        "            pass\n",
+        "        self.pacemaker.end()\n",
+        "        pass\n",
         HEARTS,
+    ),
+    Fault(
+        "work: its end does not wait for a beat under way",
+        "worker/pacemaker.py",
+        "        with self._calling:\n            # Whoever",
+        "        if True:\n            # Whoever",
+        ("tests/worker/test_pacemaker.py",),
     ),
     Fault(
         "work: has no limit of time", HEART, "- self.claimed_s > self.time_limit_s:", "- self.claimed_s > 1e9:", HEARTS
