@@ -74,10 +74,10 @@ def test_a_slow_piece_of_work_does_not_cost_the_lease(house, make_heart):
 
 
 def test_nothing_is_written_after_the_heart_has_stopped(make_heart):
-    with make_heart(lease_ms=40) as heart:
+    with make_heart(lease_ms=900) as heart:
         wait_until(lambda: heart._renewed_s > heart.claimed_s)
     renewed_s = heart._renewed_s
-    time.sleep(0.2)
+    time.sleep(0.7)  # More than two beats.
 
     assert heart._renewed_s == renewed_s
 
@@ -101,7 +101,7 @@ def beat_until_it_stops(heart: Heart) -> None:
 
 
 def test_work_that_somebody_cancelled_hears_of_it(house, make_heart):
-    heart = make_heart(lease_ms=400)
+    heart = make_heart(lease_ms=4000)
     with transaction(house.engine) as session:
         heart.lifecycle.cancel(session, heart.claim.job_id, by="bob")
 
@@ -141,7 +141,7 @@ def test_a_beat_that_does_not_reach_the_database_loses_no_line_and_costs_no_job(
             failures.append(statement)
             raise OperationalError(statement, {}, Exception("the connection is lost"))
 
-    heart = make_heart(lease_ms=2000)
+    heart = make_heart(lease_ms=6000)
     event.listen(house.engine, "before_cursor_execute", lose_the_database)
     with heart:
         heart.say("first")
@@ -164,12 +164,12 @@ class Quick:
     def heartbeat(self, claim, progress, said): return False
 claim = Claim(1, 1, "w", "k", None, {}, None, None, "ann")
 moves = int(sys.argv[2])
-with Heart(Quick(), claim, DrainFlag(), 0.5, time.monotonic()) as heart:
+with Heart(Quick(), claim, DrainFlag(), 2, time.monotonic()) as heart:
     for _ in range(moves):
-        threading.Event().wait(0.05)
+        threading.Event().wait(0.15)
         heart()
     if not moves:
-        threading.Event().wait(30)
+        threading.Event().wait(50)
 """
 
 
@@ -178,4 +178,4 @@ def test_a_child_ends_itself_only_when_its_work_stands_still(moves, status):
     source = Path(heart_module.__file__).parents[2]
     program = [sys.executable, "-c", STALL, str(source), str(moves)]
 
-    assert subprocess.run(program, capture_output=True, timeout=25, check=False).returncode == status
+    assert subprocess.run(program, capture_output=True, timeout=60, check=False).returncode == status

@@ -27,7 +27,7 @@ from modelyard.errors import ModelyardError
 NAME: Final = "house-prices"
 # Enough to take about a second on a fast disk, so that somebody sees the copy.
 WEIGHTS_BYTES: Final = 512 << 20
-START_S: Final = 30.0
+START_S: Final = 60.0
 READY_S: Final = 120.0
 STOP_S: Final = 60.0
 POLL_S: Final = 0.05
@@ -35,8 +35,6 @@ _SETTINGS: Final = {
     "PORT": "0",
     # The answer comes before the copy, which is to be seen.
     "CREATE_WAIT_S": "0",
-    # A worker tells its progress four times in a lease.
-    "LEASE_S": "1",
     "LOG_FORMAT": "console",
     "LOG_LEVEL": "warning",
 }

@@ -25,6 +25,8 @@ from modelyard.worker.pacemaker import Pacemaker
 log = structlog.get_logger(__name__)
 
 _PROGRESS_S = 1.0
+# The first progress comes sooner, so that somebody who waits sees at once that the work is under way.
+_FIRST_PROGRESS_S = 0.1
 # A copy of hours that is counted at its end only would be a peak that never was.
 _COUNT_S = 10.0
 # A worker that cannot renew stops by itself while the lease still holds.
@@ -52,6 +54,7 @@ class Heart:
     _beaten_s: float = field(init=False)
     _counted_s: float = field(default_factory=time.monotonic)
     _said: deque[LogLine] = field(default_factory=deque)
+    _rest_s: float = field(init=False)
     _step: str | None = None
     _fresh: bool = False
     _lost: bool = False
@@ -60,19 +63,15 @@ class Heart:
     def __post_init__(self) -> None:
         self._renewed_s = self.claimed_s
         self._moved_s = self._beaten_s = time.monotonic()
+        self._rest_s = min(_FIRST_PROGRESS_S, self._quarter_s)
 
     def __enter__(self) -> "Heart":
-        self.pacemaker.begin(self.beat, self.rest_s / 4)
+        self.pacemaker.begin(self.beat, min(_FIRST_PROGRESS_S, self._quarter_s / 4))
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop beating, and wait for a beat under way: nothing may write for the job once its end is decided."""
         self.pacemaker.end()
-
-    @property
-    def rest_s(self) -> float:
-        """The shortest time between two beats."""
-        return min(_PROGRESS_S, self._quarter_s)
 
     @property
     def _quarter_s(self) -> float:
@@ -139,10 +138,11 @@ class Heart:
 
     def beat(self) -> None:
         """Send a beat if one is due; the pacemaker calls it again and again while the work is under way."""
-        if self._lost or time.monotonic() - self._beaten_s < self.rest_s:
+        if self._lost or time.monotonic() - self._beaten_s < self._rest_s:
             return
         self._end_if_stalled()
         self._beaten_s = time.monotonic()
+        self._rest_s = min(2 * self._rest_s, _PROGRESS_S, self._quarter_s)
         if self._fresh or self._beaten_s - self._renewed_s >= self._quarter_s:
             self._renew()
 
