@@ -10,7 +10,7 @@ from pathlib import Path
 import urllib3
 
 from benchmarks.figures import print_rows
-from benchmarks.registration import _small_model
+from benchmarks.registration import small_model
 from benchmarks.trees import children_of, name_of, tree_pss_mib
 from tests.systems import System
 from tests.waiting import wait_until
@@ -55,7 +55,7 @@ def _measure_start() -> float:
 def _print_memory(system: System, folder: Path) -> None:
     assert system.process is not None
     idle = tree_pss_mib(system.process.pid)
-    source = _small_model(folder / "sources")
+    source = small_model(folder / "sources")
     system.call("POST", "registered-models/create", {"name": "load"})
     for _ in range(LOAD_CALLS):
         system.call("POST", "model-versions/create", {"name": "load", "source": str(source)})

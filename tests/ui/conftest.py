@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 
 from tests.systems import System
 from tests.ui.registry import Registry
+from tests.waiting import PATIENCE
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # No request of its own, no sandbox for root, no first-run pages (design/ui.md 7).
@@ -23,7 +24,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-WAIT_MS = 12_000
+WAIT_MS = 12_000 * PATIENCE
 expect.set_options(timeout=WAIT_MS)
 HERE = Path(__file__).parent
 

@@ -61,17 +61,33 @@ class Registry:
         A page can then be looked at for as long as its test needs, whatever the disk's speed; afterwards the child
         goes on. The block must be done within a lease (MODELYARD_LEASE_S), or a sweep takes the job from the child.
         """
-        name = self.model()
-        # Random bytes: nothing of them is stored yet, so that they must be copied.
-        source = self.folder(self.new_name("large"), **{"weights.bin": os.urandom(HELD_COPY_BYTES)})
-        self.system.call("POST", "model-versions/create", {"name": name, "source": str(source)})
-        wait_until(self._is_staging, within_s=30, what="a copy under way")
-        held = self._hold_child_of(name)
+        # A fast disk may be done before the child is held; then the next copy is tried.
+        name, held = wait_until(self._begin_held_copy, within_s=60, what="a copy that is held while it is under way")
         try:
             yield name
         finally:
             with suppress(ProcessLookupError):
                 os.kill(held, signal.SIGCONT)
+
+    def _begin_held_copy(self) -> tuple[str, int] | None:
+        """Begin a copy and hold its child; return the model's name and the pid, None when the copy was over before."""
+        name = self.model()
+        # Random bytes: nothing of them is stored yet, so that they must be copied.
+        source = self.folder(self.new_name("large"), **{"weights.bin": os.urandom(HELD_COPY_BYTES)})
+        self.system.call("POST", "model-versions/create", {"name": name, "source": str(source)})
+        wait_until(lambda: self._is_staging() or self._is_over(name), within_s=30, what="a copy under way")
+        running = self.native("GET", "/api/v1/jobs", model=name, status="RUNNING")["jobs"]
+        if not running:
+            return None
+        held = int(running[0]["worker"].split(":")[1])
+        self._hold(held)
+        if self._is_over(name):
+            os.kill(held, signal.SIGCONT)
+            return None
+        return name, held
+
+    def _is_over(self, name: str) -> bool:
+        return self.status(name, "1") != "PENDING_REGISTRATION"
 
     def _is_staging(self) -> bool:
         """Whether a good piece of some file lies in the store's staging area."""
@@ -81,10 +97,8 @@ class Registry:
                     return True
         return False
 
-    def _hold_child_of(self, name: str) -> int:
-        """Stop the process that runs the model's job, unless it is writing to the database; return its pid."""
-        jobs = self.native("GET", "/api/v1/jobs", model=name, status="RUNNING")["jobs"]
-        child = int(jobs[0]["worker"].split(":")[1])
+    def _hold(self, child: int) -> None:
+        """Stop a process that runs a job, at a moment when it does not write to the database."""
 
         def is_held() -> bool:
             hold_still(child)
@@ -98,7 +112,6 @@ class Registry:
                 return True
 
         wait_until(is_held, what="a child that holds no lock")
-        return child
 
     def broken_folder(self) -> Path:
         """Write a folder that cannot be registered: it holds a symbolic link."""

@@ -109,7 +109,7 @@ def test_a_live_registration_shows_its_progress_and_becomes_ready_without_a_relo
 
         expect(page.get_by_role("progressbar")).to_be_visible()
         expect(page.locator("#version-head .state.pending")).to_have_text("Pending registration")
-    expect(page.locator("#version-head .state.ready").first).to_have_text("Ready", timeout=60_000)
+    expect(page.locator("#version-head .state.ready").first).to_have_text("Ready", timeout=180_000)
     expect(page.get_by_role("link", name="weights.bin", exact=True)).to_be_visible()
     expect(page.locator("#said")).to_have_text("Version 1 is ready")
     assert wait_until(lambda: registry.status(name, "1") == "READY")

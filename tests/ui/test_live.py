@@ -55,7 +55,7 @@ def test_what_was_ticked_is_ticked_in_the_renewed_table(page: Page, registry: Re
 
     registry.version(name)
 
-    expect(page.locator("#v-2")).to_be_visible(timeout=20_000)
+    expect(page.locator("#v-2")).to_be_visible(timeout=60_000)
     expect(page.locator("#tick-1")).to_be_checked()
     expect(page.locator("#tick-2")).not_to_be_checked()
 
@@ -93,7 +93,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_copy_is_only_a_pause(page: P
         for worker in registry.native("GET", "/api/v1/workers")["workers"]:
             os.kill(worker["pid"], signal.SIGKILL)
 
-    expect(page.locator("#version-head .state.ready").first).to_have_text("Ready", timeout=90_000)
+    expect(page.locator("#version-head .state.ready").first).to_have_text("Ready", timeout=180_000)
 
 
 def test_a_server_that_restarts_is_waited_for(visit: Callable[..., Visit], registry: Registry) -> None:
@@ -104,11 +104,11 @@ def test_a_server_that_restarts_is_waited_for(visit: Callable[..., Visit], regis
     expect(page.locator(".live").first).to_have_text("Live")
 
     registry.system.stop()
-    expect(page.locator(".live").first).to_have_text("Reconnecting", timeout=30_000)
+    expect(page.locator(".live").first).to_have_text("Reconnecting", timeout=90_000)
     registry.system.start()
     registry.move(name, number, "Staging")
 
-    expect(page.get_by_role("button", name="Stage: Staging", exact=True)).to_be_visible(timeout=45_000)
+    expect(page.get_by_role("button", name="Stage: Staging", exact=True)).to_be_visible(timeout=120_000)
     expect(page.locator(".live").first).to_have_text("Live")
 
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,28 +47,24 @@ print(before, flag.requested())
 
 
 def test_an_idle_worker_leaves_at_once_with_its_children(start_tree):
-    tree = start_tree()
+    tree = start_tree(drain_s=600)
     worker = psutil.Process(tree.pid("worker"))
     children = worker.children()
-    began = time.monotonic()
 
     worker.terminate()
 
-    wait_until(lambda: tree.pid("worker") != worker.pid, within_s=5)
-    assert time.monotonic() - began < 1
+    wait_until(lambda: tree.pid("worker") != worker.pid)
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
 
 
 def test_a_busy_child_sees_the_flag_and_releases_its_job(start_tree):
-    tree = start_tree()
+    tree = start_tree(drain_s=600)
     tree.ask("/patient/1/copy")
     tree.wait_for("patient-1.started")
-    began = time.monotonic()
 
     os.kill(tree.pid("worker"), signal.SIGTERM)
 
     tree.wait_for("patient-1.released")
-    assert time.monotonic() - began < 1
 
 
 def test_a_job_that_does_not_look_is_ended_after_the_grace(start_tree):
@@ -86,10 +81,10 @@ def test_a_job_that_does_not_look_is_ended_after_the_grace(start_tree):
 
 
 def test_a_worker_without_a_broker_still_stops_at_once(start_tree):
-    tree = start_tree()
+    tree = start_tree(drain_s=600)
     worker = tree.pid("worker")
     os.kill(tree.pid("broker"), signal.SIGSTOP)
 
     os.kill(worker, signal.SIGTERM)
 
-    wait_until(lambda: tree.pid("worker") != worker, within_s=2)
+    wait_until(lambda: tree.pid("worker") != worker)

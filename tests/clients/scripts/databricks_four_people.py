@@ -50,7 +50,7 @@ def refused(call, *arguments, **named):
 
 
 def ready(registry, version):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         found = registry.get_model_version(MODEL, version).model_version
         if word(found.status) != "PENDING_REGISTRATION":

@@ -22,7 +22,7 @@ def refused(call, *arguments, **named):
 
 def refused_soon(call):
     """How a call is refused once every server process has heard of what changed."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while (answer := refused(call)) == "allowed" and time.monotonic() < deadline:
         time.sleep(0.2)
     return answer

@@ -14,7 +14,7 @@ from databricks.sdk.service.ml import ModelVersionStatus
 
 def ready_version(registry, name, version):
     """The version once it is READY or FAILED, asked as a pipeline would."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         found = registry.get_model_version(name=name, version=version).model_version
         if found.status != ModelVersionStatus.PENDING_REGISTRATION:
