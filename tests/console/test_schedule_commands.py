@@ -10,9 +10,10 @@ def test_the_schedules_are_listed(served):
 
     heading, *rows = said.out.splitlines()
     assert heading.split() == ["NAME", "KIND", "RULE", "ENABLED", "NEXT", "LAST", "SLOT", "LAST", "JOB"]
-    names = ["collect", "policy archive-idle", "policy delete-archived", "prune_audit", "prune_jobs", "verify_store"]
-    assert [row.startswith(name) for row, name in zip(rows, names, strict=True)] == [True] * 6
-    assert " ".join(rows[4].split()).startswith("prune_jobs prune_jobs cron '30 2 * * *' UTC yes")
+    names = ["collect", "note_expiring_tokens", "policy archive-idle", "policy delete-archived"]
+    names += ["prune_audit", "prune_jobs", "verify_store"]
+    assert [row.startswith(name) for row, name in zip(rows, names, strict=True)] == [True] * 7
+    assert " ".join(rows[5].split()).startswith("prune_jobs prune_jobs cron '30 2 * * *' UTC yes")
     assert said.status == 0
 
 

@@ -5,12 +5,20 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import event
 
-from modelyard.database.session import reading, transaction
+from modelyard.database.session import autocommit, reading, transaction
 from modelyard.errors import InvalidState, NotFound, PermissionDenied, Unauthorized
 from modelyard.registry.access import Actor
 from modelyard.registry.authentication import actor_of_token, note_use
+from modelyard.registry.overview import navigation_counts
 from modelyard.registry.principals import find_principal, require_account
-from modelyard.registry.tokens import create_token, find_token, list_tokens, revoke_token, tokens_seen_by
+from modelyard.registry.tokens import (
+    create_token,
+    expiring_tokens,
+    find_token,
+    list_tokens,
+    revoke_token,
+    tokens_seen_by,
+)
 from modelyard.registry.users import delete_principal, set_active
 from modelyard.rules.principals import PrincipalKind
 from modelyard.rules.stages import Stage
@@ -220,3 +228,41 @@ def test_the_last_use_is_written_once_an_hour(desk: Desk, set_clock: Callable[[i
     assert second == first
     assert third is not None
     assert third > first
+
+
+@pytest.mark.parametrize(
+    ("made_for_days", "passed_days", "told"),
+    [(30, 22, False), (30, 24, True), (30, 31, False), (15, 9, True), (14, 9, False), (1, 0, False)],
+)
+def test_a_token_is_told_of_in_its_last_week_unless_it_was_made_for_a_fortnight(
+    desk: Desk, set_clock: Callable[[int], None], made_for_days: int, passed_days: int, told: bool
+) -> None:
+    bob = desk.user("bob")
+    text = make(desk, days=made_for_days)
+
+    set_clock(passed_days * DAY_S * 1000)
+
+    with reading(desk.engine) as session:
+        found = expiring_tokens(session)
+        owned = expiring_tokens(session, owner_id=bob.principals[0])
+        others = expiring_tokens(session, owner_id=bob.principals[0] + 1)
+    assert [(token.public_id, owner.name) for token, owner in found] == [(public_id_of(text), "bob")] * told
+    assert [token.public_id for token, _ in owned] == [public_id_of(text)] * told
+    assert others == []
+    with autocommit(desk.engine) as connection:
+        assert navigation_counts(connection, bob).tokens == told
+
+
+def test_nobody_is_told_of_a_token_that_opens_nothing(desk: Desk, set_clock: Callable[[int], None]) -> None:
+    desk.user("ann")
+    desk.user("bob")
+    make(desk, "bob", days=30)
+    revoked = make(desk, "ann", days=30)
+    with transaction(desk.engine) as session:
+        revoke_token(session, CONSOLE, public_id_of(revoked) or "")
+        set_active(session, CONSOLE, require_account(session, "bob"), active=False)
+
+    set_clock(25 * DAY_S * 1000)
+
+    with reading(desk.engine) as session:
+        assert expiring_tokens(session) == []

@@ -274,3 +274,4 @@ EFFECTS: dict[JobKind, KindEffects] = {
     JobKind.RUN_POLICY: _OF_PLAN,
     JobKind.PROBE: _WITHOUT_EFFECTS,
 }
+    JobKind.NOTE_EXPIRING_TOKENS: _WITHOUT_EFFECTS,

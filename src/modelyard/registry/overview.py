@@ -8,11 +8,12 @@ from sqlalchemy import Connection, Select, and_, bindparam, func, select
 from sqlmodel import Session, col
 
 from modelyard.database.any_of import is_any_of, numbers_named
-from modelyard.database.tables import Job, RegisteredModel, metadata
+from modelyard.database.tables import Job, RegisteredModel, Token, metadata
 from modelyard.registry import access, jobs
 from modelyard.registry.access import Actor, Sight
 from modelyard.registry.request_inbox import count_to_decide
 from modelyard.registry.shown import READY
+from modelyard.registry.tokens import EXPIRES_SOON
 from modelyard.rules.jobs import JobStatus
 from modelyard.rules.stages import IN_USE, Stage
 
@@ -29,16 +30,18 @@ _KEPT = 16
 
 
 class NavigationCounts(NamedTuple):
-    """What the navigation counts: jobs that run, and transition requests that wait for an answer."""
+    """What the navigation counts: jobs that run, transition requests that wait, the reader's tokens that end soon."""
 
     running: int = 0
     requests: int = 0
+    tokens: int = 0
 
 
 def navigation_counts(connection: Connection, actor: Actor) -> NavigationCounts:
     """Return the counts of what `actor` may see. Every page asks for them, so the statement is kept."""
     statement = _counts(access.sight_of(actor), is_admin=actor.is_admin)
-    return NavigationCounts._make(connection.execute(statement, access.held_values(actor)).one())
+    values = {**access.held_values(actor), "own_id": next(iter(actor.principals), None)}
+    return NavigationCounts._make(connection.execute(statement, values).one())
 
 
 class NewestVersion(NamedTuple):
@@ -128,7 +131,8 @@ def _counts(sight: Sight, *, is_admin: bool) -> Select[Any]:
         col(Job.status) == JobStatus.RUNNING, jobs.visible_by(sight, is_admin=is_admin)
     )
     to_decide = count_to_decide(is_admin=is_admin, limited=sight.limited)
-    return select(running.scalar_subquery(), to_decide.scalar_subquery())
+    ending = select(func.count()).select_from(Token).where(col(Token.principal_id) == bindparam("own_id"), EXPIRES_SOON)
+    return select(running.scalar_subquery(), to_decide.scalar_subquery(), ending.scalar_subquery())
 
 
 @lru_cache(1)

@@ -34,6 +34,8 @@ class ScheduleChange:
 # name -> what an installation does by itself.
 BUILT_IN: dict[str, tuple[JobKind, Rule]] = {
     "prune_audit": (JobKind.PRUNE_AUDIT, Rule(RuleKind.CRON, "45 2 * * *")),
+    # Early on working days and others, so that a token that ends tonight is seen this morning.
+    "note_expiring_tokens": (JobKind.NOTE_EXPIRING_TOKENS, Rule(RuleKind.CRON, "0 6 * * *")),
     "prune_jobs": (JobKind.PRUNE_JOBS, Rule(RuleKind.CRON, "30 2 * * *")),
     "verify_store": (JobKind.VERIFY_STORE, Rule(RuleKind.CRON, "45 3 * * 0")),
     "collect": (JobKind.COLLECT, Rule(RuleKind.CRON, "15 3 * * *")),

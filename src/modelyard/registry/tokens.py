@@ -3,8 +3,10 @@
 import secrets
 from typing import Any
 
+from sqlalchemy import and_
 from sqlmodel import Session, col, select
 
+from modelyard.database.clock import now_ms
 from modelyard.database.session import current_ms
 from modelyard.database.tables import Principal, Token
 from modelyard.errors import InvalidState, NotFound
@@ -14,7 +16,23 @@ from modelyard.registry.principals import LIVING
 from modelyard.registry.users import check_active
 from modelyard.rules.audit import Action
 from modelyard.rules.principals import check_display_name
-from modelyard.rules.tokens import Scope, TokenLimits, check_lifetime_s, digest_of, write_token
+from modelyard.rules.tokens import (
+    NOTICE_MS,
+    SHORT_LIVED_MS,
+    Scope,
+    TokenLimits,
+    check_lifetime_s,
+    digest_of,
+    write_token,
+)
+
+# What ends soon and was to live for long. Its owner sees it in the navigation, operators in the log of a daily job.
+EXPIRES_SOON = and_(
+    col(Token.revoked_at_ms).is_(None),
+    col(Token.expires_at_ms) > now_ms(),
+    col(Token.expires_at_ms) <= now_ms() + NOTICE_MS,
+    col(Token.expires_at_ms) - col(Token.created_at_ms) > SHORT_LIVED_MS,
+)
 
 
 def create_token(
@@ -64,6 +82,18 @@ def list_tokens(session: Session, *, owner_id: int | None = None) -> list[tuple[
     if owner_id is not None:
         statement = statement.where(col(Token.principal_id) == owner_id)
     return [(token, owner) for token, owner in session.exec(statement.order_by(col(Token.id)))]
+
+
+def expiring_tokens(session: Session, *, owner_id: int | None = None) -> list[tuple[Token, Principal]]:
+    """Return the tokens that end soon, with their owners, whichever ends first at the top; of one owner if so asked."""
+    statement = (
+        select(Token, Principal)
+        .join(Principal, col(Principal.id) == col(Token.principal_id))
+        .where(EXPIRES_SOON, LIVING, col(Principal.disabled_at_ms).is_(None))
+    )
+    if owner_id is not None:
+        statement = statement.where(col(Token.principal_id) == owner_id)
+    return [(token, owner) for token, owner in session.exec(statement.order_by(col(Token.expires_at_ms)))]
 
 
 def tokens_seen_by(session: Session, actor: Actor, owner: Principal | None) -> list[tuple[Token, Principal]]:

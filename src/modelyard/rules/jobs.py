@@ -25,6 +25,7 @@ class JobKind(StrEnum):
     PRUNE_JOBS = "prune_jobs"
     PRUNE_AUDIT = "prune_audit"
     MAKE_PLAN = "make_plan"
+    NOTE_EXPIRING_TOKENS = "note_expiring_tokens"
     EXECUTE_PLAN = "execute_plan"
     RUN_POLICY = "run_policy"
     PROBE = "probe"
@@ -100,6 +101,7 @@ RULES: dict[JobKind, KindRules] = {
     JobKind.PRUNE_AUDIT: KindRules("fast", time_limit_s=3600),
     JobKind.MAKE_PLAN: KindRules("fast", time_limit_s=24 * 3600, arguments={"plan": str}),
     JobKind.EXECUTE_PLAN: KindRules("fast", time_limit_s=24 * 3600, arguments={"plan": str}),
+    JobKind.NOTE_EXPIRING_TOKENS: KindRules("fast", time_limit_s=3600),
     JobKind.RUN_POLICY: KindRules(
         "fast", time_limit_s=24 * 3600, arguments={"policy": str}, optional={"propose": bool}
     ),

@@ -17,6 +17,9 @@ from modelyard.rules.stages import Stage, parse_stage
 DEFAULT_DAYS = 90
 MAX_DAYS = 3650
 DAY_S = 24 * 3600
+# An owner is told so long before a token ends, unless it was made for a fortnight or less: that one is meant to end.
+NOTICE_MS = 7 * DAY_S * 1000
+SHORT_LIVED_MS = 14 * DAY_S * 1000
 _FORM = re.compile(r"mdy_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 # None and Archived are where nobody uses a version.
 _HEIGHT = {Stage.NONE: 0, Stage.ARCHIVED: 0, Stage.STAGING: 1, Stage.PRODUCTION: 2}

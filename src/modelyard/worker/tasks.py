@@ -24,6 +24,7 @@ from modelyard.worker.pruning import prune_jobs
 from modelyard.worker.purging import purge_model, purge_version
 from modelyard.worker.registration import register_version
 from modelyard.worker.repair import repair_version
+from modelyard.worker.token_notices import note_expiring_tokens
 from modelyard.worker.verification import verify_store, verify_version
 
 # The heartbeat ends a job at its limit in an orderly way; Celery kills a child that did not come to that.
@@ -42,6 +43,7 @@ WORK: dict[JobKind, Work] = {
     JobKind.PRUNE_AUDIT: prune_audit,
     JobKind.MAKE_PLAN: make_plan,
     JobKind.EXECUTE_PLAN: execute_plan,
+    JobKind.NOTE_EXPIRING_TOKENS: note_expiring_tokens,
     JobKind.RUN_POLICY: run_policy,
     JobKind.PROBE: probe,
 }

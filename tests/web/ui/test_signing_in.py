@@ -4,18 +4,21 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from modelyard.console.login_link import login_link
-from modelyard.database.session import transaction
+from modelyard.database.session import current_ms, transaction
+from modelyard.database.tables import metadata
 from modelyard.registry.principals import require_account
 from modelyard.registry.tokens import create_token
 from modelyard.registry.users import set_active
-from modelyard.rules.tokens import Scope, TokenLimits
-from tests.web.ui.reader import Reader, elements, text_of
+from modelyard.rules.tokens import Scope, TokenLimits, public_id_of
+from tests.web.ui.reader import Reader, elements, links, text_of
 from tests.web.yards import CONSOLE, Yard
 
 ADMIN_TOKEN = "first-administrator"
+DAY_MS = 24 * 3600 * 1000
 
 
 @pytest.fixture
@@ -213,6 +216,23 @@ def test_a_token_is_made_shown_once_and_revoked(locked: Yard) -> None:
     assert "from 1 second" in text_of(refused)
     forms = elements(reader.open("/settings/tokens"), "form")
     reader.done(next(str(form["action"]) for form in forms if str(form["action"]).endswith("/revoke")))
+
+
+def test_a_token_that_ends_within_a_week_is_marked_and_counted(locked: Yard) -> None:
+    token = locked.person("ann")
+    reader = sign_in(locked, token)
+    assert "within a week" not in text_of(reader.open("/settings/tokens"))
+    tokens = metadata.tables["tokens"]
+    with transaction(locked.engine) as session:
+        at_ms = current_ms(session)
+        aged = {"created_at_ms": at_ms - 30 * DAY_MS, "expires_at_ms": at_ms + 3 * DAY_MS}
+        session.execute(update(tokens).where(tokens.c.public_id == public_id_of(token)).values(**aged))
+
+    listed = text_of(reader.open("/settings/tokens"))
+    assert "A token expires within a week" in listed
+    elsewhere = reader.open("/models")
+    assert "of your tokens expire soon" in text_of(elsewhere)
+    assert "/settings/tokens" in links(elsewhere)
 
 
 def test_an_administrator_enters_people_and_others_do_not(locked: Yard) -> None:

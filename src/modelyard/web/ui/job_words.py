@@ -23,6 +23,7 @@ _TITLES: Final = {
     JobKind.PRUNE_JOBS: "Forget old jobs",
     JobKind.PRUNE_AUDIT: "Forget old audit entries",
     JobKind.MAKE_PLAN: "Make a plan",
+    JobKind.NOTE_EXPIRING_TOKENS: "Tell of tokens that expire",
     JobKind.EXECUTE_PLAN: "Execute a plan",
     JobKind.RUN_POLICY: "Run a policy",
     JobKind.PROBE: "Probe",

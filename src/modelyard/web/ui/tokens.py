@@ -24,8 +24,14 @@ def show() -> Response:
         owner = principal_of_row(session, current_actor().principals[0])
         found = registry.tokens_seen_by(session, current_actor(), owner)
         builtin = owner.builtin
+        ending = {token.public_id for token, _ in registry.expiring_tokens(session, owner_id=owner.id)}
     return page(
-        "tokens.html", title="Tokens", section="settings", tokens=[token for token, _ in found], builtin=builtin
+        "tokens.html",
+        title="Tokens",
+        section="settings",
+        tokens=[token for token, _ in found],
+        ending=ending,
+        builtin=builtin,
     )
 
 
