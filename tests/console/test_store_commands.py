@@ -4,7 +4,10 @@ import json
 import threading
 
 import pytest
+from sqlalchemy import update
 
+from modelyard.database.session import transaction
+from modelyard.database.tables import ModelVersion
 from modelyard.storage.identity import Owner
 from modelyard.storage.store import blob_name
 
@@ -72,6 +75,17 @@ def test_a_repair_that_fails_says_why_with_status_1(busy):
 
     assert (said.status, said.out) == (1, "")
     assert "FAILED: 0 files repaired, 1 not (m/1: data)" in said.err
+
+
+def test_what_was_only_remembered_is_taken_over(busy):
+    with transaction(busy.yard.engine) as session:
+        session.execute(update(ModelVersion).values(registration_mode="reference", manifest_digest=None))
+
+    taken = busy.run("store", "materialize", "m/1")
+
+    assert (taken.status, taken.err) == (0, "")
+    assert busy.run("store", "verify", "m/1").status == 0
+    assert "are in the store already" in busy.run("store", "materialize", "m/1").err
 
 
 def test_a_deleted_model_is_listed_restored_and_purged_by_its_name(busy):

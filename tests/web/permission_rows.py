@@ -190,6 +190,13 @@ NATIVE_ROWS = [
         path=IN_PATH,
         answer=400,
     ),
+    # Its files are in the store already.
+    Row(
+        "POST /models/<name>/versions/<version>/materialize",
+        Ability.CREATE_VERSION,
+        path=IN_PATH,
+        answer=400,
+    ),
     Row("POST /models/<name>/rollback", Ability.MOVE_PRODUCTION, {}, path=IN_PATH, given=("in_production",)),
     Row("POST /bulk/archive", Ability.VIEW, LISTED),
     Row("POST /bulk/archive", Listed('"versions":1', Level.CAN_MANAGE_STAGING_VERSIONS), FILTER),

@@ -48,7 +48,13 @@ class House:
         self.drain = DrainFlag()
         self.context = Context(
             engine=self.engine,
-            lifecycle=Lifecycle(self.engine, queue, effects=job_effects.apply, lease_ms=30_000),
+            lifecycle=Lifecycle(
+                self.engine,
+                queue,
+                effects=job_effects.apply,
+                retry_effects=job_effects.apply_retry,
+                lease_ms=30_000,
+            ),
             store=self.store,
             roots=SourceRoots([self.sources], self.store.root),
             tracking=None,

@@ -16,7 +16,7 @@ from modelyard.settings import load_settings
 from modelyard.storage import sizes
 
 app = typer.Typer(
-    help="Count, verify, repair and collect the stored bytes of the server at MODELYARD_URL.",
+    help="Count, verify, repair, take over and collect bytes in the store of the server at MODELYARD_URL.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -101,6 +101,17 @@ def repair(
     target = parse_version_target(what)
     with connected() as server:
         tell_outcome(server, server.post(f"{target.path}/repair", {"source": source} if source else None), wait=wait)
+
+
+@app.command()
+def materialize(
+    what: Annotated[str, typer.Argument(help="NAME/VERSION.", metavar="VERSION")],
+    wait: Wait = True,
+) -> None:
+    """Copy the files of a version that was registered by reference into the store; it stays as it is until then."""
+    target = parse_version_target(what)
+    with connected() as server:
+        tell_outcome(server, server.post(f"{target.path}/materialize"), wait=wait)
 
 
 @app.command()

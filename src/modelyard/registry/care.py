@@ -1,4 +1,4 @@
-"""Asking for a version's, a model's or the store's bytes to be verified, a version to be repaired, a store collected.
+"""Asking for bytes to be verified, repaired, taken over into the store, or collected.
 
 Each is a job; whoever asks for one that is open already is given that one.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from modelyard.database.tables import Job, ModelVersion, RegisteredModel
+from modelyard.database.tables import Job, ModelVersion, ModelVersionTag, RegisteredModel
 from modelyard.errors import InvalidState, SourceRefused
 from modelyard.jobs.guards import is_open
 from modelyard.jobs.queue import JobQueue
@@ -20,7 +20,8 @@ from modelyard.registry.registered_models import find_registered_model
 from modelyard.rules.audit import Action
 from modelyard.rules.jobs import JobKind
 from modelyard.rules.permissions import Ability
-from modelyard.rules.sources import RegisteredVersion, Source, Upload
+from modelyard.rules.prompts import PROMPT_TAG, is_prompt_version
+from modelyard.rules.sources import CopiedSource, RegisteredVersion, Upload, parse_source
 from modelyard.rules.versions import RegistrationMode, VersionStatus, check_ready
 
 STORE = "store"
@@ -81,6 +82,35 @@ def repair_version(session: Session, actor: Actor, name: str, number: int, sourc
     )
 
 
+def materialize_version(session: Session, actor: Actor, name: str, number: int, source: str, *, queue: JobQueue) -> Job:
+    """Have a version's files copied that was registered by reference, from its source, which the caller has vetted.
+
+    Until they are stored, and when they cannot be, the version stays as it is.
+    Raises NotFound, PermissionDenied, InvalidState for a version whose files are here already.
+    """
+    model = find_registered_model(session, name, lock=True)
+    access.require(session, actor, model, Ability.CREATE_VERSION)
+    version = find_model_version(session, model, number)
+    check_ready(name, number, VersionStatus(version.status), "taken over")
+    if is_prompt_version(version.source, _prompt_tag(session, version)):
+        raise InvalidState(f"Version {number} of {name!r} is a prompt's: it has no files.")
+    if version.registration_mode != RegistrationMode.REFERENCE or version.manifest_digest is not None:
+        raise InvalidState(f"The files of version {number} of {name!r} are in the store already.")
+    if version.source != source:
+        raise InvalidState(f"The source of version {number} of {name!r} has just been changed. Ask again.")
+    audit.record(session, actor, Action.MATERIALIZE_VERSION, model=model, version=version, after={"source": source})
+    return _open_or_new(
+        session,
+        JobKind.MATERIALIZE,
+        subject_of(version),
+        queue,
+        requested_by=actor.name,
+        arguments={"source": source},
+        model_id=model.id,
+        version_id=version.id,
+    )
+
+
 def collect(session: Session, actor: Actor, *, dry_run: bool, queue: JobQueue) -> Job:
     """Have the bytes removed that nobody refers to, or with `dry_run` only counted. Raises PermissionDenied."""
     access.require_admin(actor, "collecting what nobody refers to")
@@ -92,13 +122,15 @@ def collect(session: Session, actor: Actor, *, dry_run: bool, queue: JobQueue) -
     return _open_or_new(session, JobKind.COLLECT, f"collect:{STORE}", queue, requested_by=actor.name)
 
 
-def check_repairs(source: Source) -> None:
-    """Raise SourceRefused for what a version was registered from but holds no bytes of its own."""
+def copied_source(text: str) -> CopiedSource:
+    """Return the source from which files can be copied. Raises SourceRefused for one that holds no bytes of its own."""
+    source = parse_source(text)
     if isinstance(source, RegisteredVersion | Upload):
         where = "the upload area" if isinstance(source, Upload) else "another version, which shares its bytes"
         raise SourceRefused(
             f"This version came from {where}. Give a `source` that holds the same files, or register them again."
         )
+    return source
 
 
 def stored_manifest(name: str, version: ModelVersion, doing: str) -> str:
@@ -110,6 +142,14 @@ def stored_manifest(name: str, version: ModelVersion, doing: str) -> str:
             f"cannot be {doing}."
         )
     return version.manifest_digest
+
+
+def _prompt_tag(session: Session, version: ModelVersion) -> dict[str, str]:
+    tag = select(ModelVersionTag.value).where(
+        col(ModelVersionTag.version_id) == version.id, col(ModelVersionTag.key) == PROMPT_TAG
+    )
+    value = session.exec(tag).first()
+    return {} if value is None else {PROMPT_TAG: value}
 
 
 def _find_stored(

@@ -19,6 +19,7 @@ from modelyard.registry import audit, blobs
 from modelyard.rules.audit import Action
 from modelyard.rules.jobs import FINAL, JobKind, JobStatus, clip_message
 from modelyard.rules.plans import PlanStatus
+from modelyard.rules.versions import RegistrationMode
 
 versions = metadata.tables["model_versions"]
 models = metadata.tables["registered_models"]
@@ -97,16 +98,7 @@ def _effects_of(claim: Claim) -> KindEffects:
 
 
 def _version_ready(session: Session, ended: EndedAttempt) -> bool:
-    stored: StoredVersion = ended.result
-    claim = ended.claim
-    blobs.record_manifest(
-        session,
-        stored.manifest_digest,
-        file_count=stored.file_count,
-        size_bytes=stored.size_bytes,
-        job_id=claim.job_id,
-        attempt=claim.attempt,
-    )
+    stored, claim = _recorded(session, ended), ended.claim
     ready = _move_pending_version(
         session,
         ended,
@@ -125,6 +117,20 @@ def _version_ready(session: Session, ended: EndedAttempt) -> bool:
     if ready and upload is not None:
         blobs.forget_uploads(session, actor_name=claim.requested_by, folder=upload)
     return ready
+
+
+def _recorded(session: Session, ended: EndedAttempt) -> StoredVersion:
+    """Enter the manifest of what was stored; the leases of the job's attempt become its references."""
+    stored: StoredVersion = ended.result
+    blobs.record_manifest(
+        session,
+        stored.manifest_digest,
+        file_count=stored.file_count,
+        size_bytes=stored.size_bytes,
+        job_id=ended.claim.job_id,
+        attempt=ended.claim.attempt,
+    )
+    return stored
 
 
 def _version_failed(session: Session, ended: EndedAttempt) -> bool:
@@ -183,6 +189,50 @@ def _hold_uploads_again(session: Session, claim: Claim) -> None:
     if blobs.touch(session, digests) != len(digests):
         raise InvalidState("The uploaded files are gone; upload and register again.")
     blobs.lease(session, digests, job_id=claim.job_id, attempt=blobs.JOB_ITSELF)
+
+
+# What a version holds that was registered by reference and has not been taken over.
+_ONLY_REMEMBERED = and_(
+    versions.c.status == "READY",
+    versions.c.registration_mode == RegistrationMode.REFERENCE,
+    versions.c.manifest_digest.is_(None),
+    versions.c.deleted_at_ms.is_(None),
+)
+
+
+def _version_taken_over(session: Session, ended: EndedAttempt) -> bool:
+    """Give a version that was only remembered its files; whatever else is known of it stays."""
+    stored, claim = _recorded(session, ended), ended.claim
+    taken = session.execute(
+        update(versions)
+        .where(versions.c.id == claim.version_id, _ONLY_REMEMBERED)
+        .values(
+            registration_mode=RegistrationMode.COPY,
+            manifest_digest=stored.manifest_digest,
+            size_bytes=stored.size_bytes,
+            file_count=stored.file_count,
+            run_id=func.coalesce(func.nullif(versions.c.run_id, ""), stored.source_run_id),
+            updated_at_ms=now_ms(),
+        )
+    )
+    if taken.rowcount != 1:  # type: ignore[attr-defined]
+        return False
+    _count_change(session, claim)
+    audit.record_job(
+        session,
+        claim,
+        Action.MATERIALIZE_VERSION,
+        before={"registration_mode": RegistrationMode.REFERENCE},
+        after={"registration_mode": RegistrationMode.COPY, "manifest_digest": stored.manifest_digest},
+    )
+    return True
+
+
+def _still_only_remembered(session: Session, claim: Claim) -> None:
+    if not session.scalar(select(exists().where(versions.c.id == claim.version_id, _ONLY_REMEMBERED))):
+        raise InvalidState(
+            "The version of this job was deleted or has its files already: there is nothing to try again."
+        )
 
 
 def _reported(session: Session, ended: EndedAttempt) -> bool:
@@ -264,14 +314,17 @@ EFFECTS: dict[JobKind, KindEffects] = {
     JobKind.VERIFY_VERSION: _WITH_REPORT,
     JobKind.VERIFY_STORE: _WITH_REPORT,
     JobKind.REPAIR_VERSION: _WITH_REPORT,
+    JobKind.MATERIALIZE: KindEffects(
+        succeeded=_version_taken_over, failed=_nothing, cancelled=_nothing, retried=_still_only_remembered
+    ),
     JobKind.PURGE_VERSION: _WITH_REPORT,
     JobKind.PURGE_MODEL: _WITH_REPORT,
     JobKind.COLLECT: _WITH_REPORT,
     JobKind.PRUNE_JOBS: _WITHOUT_EFFECTS,
     JobKind.PRUNE_AUDIT: _WITHOUT_EFFECTS,
+    JobKind.NOTE_EXPIRING_TOKENS: _WITHOUT_EFFECTS,
     JobKind.MAKE_PLAN: _OF_PLAN,
     JobKind.EXECUTE_PLAN: _OF_PLAN,
     JobKind.RUN_POLICY: _OF_PLAN,
     JobKind.PROBE: _WITHOUT_EFFECTS,
 }
-    JobKind.NOTE_EXPIRING_TOKENS: _WITHOUT_EFFECTS,

@@ -25,6 +25,7 @@ class Action(StrEnum):
     RESTORE_VERSION = "restoreModelVersion"
     PURGE_VERSION = "purgeModelVersion"
     REPAIR_VERSION = "repairModelVersion"
+    MATERIALIZE_VERSION = "materializeModelVersion"
     FINISH_PURGE = "finishPurgeAsync"
     SET_VERSION_TAG = "setModelVersionTag"
     DELETE_VERSION_TAG = "deleteModelVersionTag"

@@ -19,13 +19,14 @@ class JobKind(StrEnum):
     VERIFY_VERSION = "verify_version"
     VERIFY_STORE = "verify_store"
     REPAIR_VERSION = "repair_version"
+    MATERIALIZE = "materialize"
     PURGE_VERSION = "purge_version"
     PURGE_MODEL = "purge_model"
     COLLECT = "collect"
     PRUNE_JOBS = "prune_jobs"
     PRUNE_AUDIT = "prune_audit"
-    MAKE_PLAN = "make_plan"
     NOTE_EXPIRING_TOKENS = "note_expiring_tokens"
+    MAKE_PLAN = "make_plan"
     EXECUTE_PLAN = "execute_plan"
     RUN_POLICY = "run_policy"
     PROBE = "probe"
@@ -94,14 +95,15 @@ RULES: dict[JobKind, KindRules] = {
     # As slow as the operator wants it to be; the next one goes on with what waits longest.
     JobKind.VERIFY_STORE: KindRules("copy", time_limit_s=6 * 24 * 3600),
     JobKind.REPAIR_VERSION: KindRules("copy", time_limit_s=24 * 3600, arguments={"source": str}),
+    JobKind.MATERIALIZE: KindRules("copy", time_limit_s=24 * 3600, arguments={"source": str}),
     JobKind.PURGE_VERSION: KindRules("fast", time_limit_s=3600, cancellable=False, arguments={"deleted_at_ms": int}),
     JobKind.PURGE_MODEL: KindRules("fast", time_limit_s=24 * 3600, cancellable=False, arguments={"deleted_at_ms": int}),
     JobKind.COLLECT: KindRules("copy", time_limit_s=24 * 3600),
     JobKind.PRUNE_JOBS: KindRules("fast", time_limit_s=3600),
     JobKind.PRUNE_AUDIT: KindRules("fast", time_limit_s=3600),
+    JobKind.NOTE_EXPIRING_TOKENS: KindRules("fast", time_limit_s=3600),
     JobKind.MAKE_PLAN: KindRules("fast", time_limit_s=24 * 3600, arguments={"plan": str}),
     JobKind.EXECUTE_PLAN: KindRules("fast", time_limit_s=24 * 3600, arguments={"plan": str}),
-    JobKind.NOTE_EXPIRING_TOKENS: KindRules("fast", time_limit_s=3600),
     JobKind.RUN_POLICY: KindRules(
         "fast", time_limit_s=24 * 3600, arguments={"policy": str}, optional={"propose": bool}
     ),

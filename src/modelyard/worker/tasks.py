@@ -36,14 +36,16 @@ WORK: dict[JobKind, Work] = {
     JobKind.VERIFY_VERSION: verify_version,
     JobKind.VERIFY_STORE: verify_store,
     JobKind.REPAIR_VERSION: repair_version,
+    # The same copy; only its end is another.
+    JobKind.MATERIALIZE: register_version,
     JobKind.PURGE_VERSION: purge_version,
     JobKind.PURGE_MODEL: purge_model,
     JobKind.COLLECT: collect,
     JobKind.PRUNE_JOBS: prune_jobs,
     JobKind.PRUNE_AUDIT: prune_audit,
+    JobKind.NOTE_EXPIRING_TOKENS: note_expiring_tokens,
     JobKind.MAKE_PLAN: make_plan,
     JobKind.EXECUTE_PLAN: execute_plan,
-    JobKind.NOTE_EXPIRING_TOKENS: note_expiring_tokens,
     JobKind.RUN_POLICY: run_policy,
     JobKind.PROBE: probe,
 }

@@ -163,3 +163,37 @@ def test_what_is_registered_by_reference_has_nothing_to_verify(open_yard):
     for route in ("files", "integrity"):
         assert yard.refused("GET", f"{VERSION}/{route}") == (400, "INVALID_STATE")
     assert yard.call("GET", f"{VERSION}/usage")["stored_bytes"] == 0
+
+
+def test_what_was_registered_by_reference_is_taken_over_into_the_store(open_yard):
+    yard = open_yard(registration="reference")
+    source = yard.model_folder(**{"data/model.bin": b"good bytes"})
+    yard.register("m", source=source)
+    assert yard.call("GET", "model-versions/get-download-uri", name="m", version="1")["artifact_uri"] == str(source)
+
+    asked = [yard.call("POST", f"{VERSION}/materialize")["job"]["id"] for _ in range(2)]
+    yard.work()
+
+    assert asked[0] == asked[1]
+    assert yard.call("GET", f"{API}/jobs/{asked[0]}")["job"]["status"] == JobStatus.SUCCEEDED
+    assert [file["path"] for file in yard.call("GET", f"{VERSION}/files")["files"]] == ["MLmodel", "data/model.bin"]
+    uri = yard.call("GET", "model-versions/get-download-uri", name="m", version="1")["artifact_uri"]
+    assert "/api/2.0/mlflow-artifacts/" in uri
+    assert yard.version("m")["source"] == str(source)
+    assert yard.refused("POST", f"{VERSION}/materialize") == (400, "INVALID_STATE")
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"source": "/anywhere"}, (400, "INVALID_PARAMETER_VALUE")),
+        ({"source": "dummy-source"}, (400, "INVALID_PARAMETER_VALUE")),
+        ({"tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]}, (400, "INVALID_STATE")),
+    ],
+)
+def test_what_has_no_files_that_may_be_read_is_not_taken_over(open_yard, fields, refused):
+    yard = open_yard(registration="reference")
+    yard.register("m", **fields)
+
+    assert yard.refused("POST", f"{VERSION}/materialize") == refused
+    assert yard.jobs() == []

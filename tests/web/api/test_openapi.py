@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from modelyard.database.session import transaction
-from modelyard.database.tables import Blob, Plan, RegisteredModel
+from modelyard.database.tables import Blob, ModelVersion, Plan, RegisteredModel
 from modelyard.jobs.attempts import LogLine
 from modelyard.rules.tokens import public_id_of
 from modelyard.web.api.routes import NATIVE, NATIVE_PREFIX
@@ -48,6 +48,10 @@ EXAMPLES: dict[tuple[str, str], tuple[str, str]] = {
     ("POST", "/models/<name>/versions/<version>/repair"): (
         "/models/n/versions/1/repair",
         "/models/m/versions/1/repair",
+    ),
+    ("POST", "/models/<name>/versions/<version>/materialize"): (
+        "/models/o/versions/1/materialize",
+        "/models/n/versions/1/materialize",
     ),
     ("GET", "/store/usage"): ("/store/usage", ""),
     ("GET", "/store/damaged"): ("/store/damaged", ""),
@@ -174,6 +178,14 @@ def test_every_answer_is_what_was_described(yard: Yard, route: tuple[str, str]) 
     set_up_plan(yard)
     if "rollback" in route[1]:
         yard.ready("r", source=yard.model_folder("r", weights=b"r"), stage="Production")
+    if "materialize" in route[1]:
+        yard.ready("o", source=yard.model_folder("o"))
+        with transaction(yard.engine) as session:
+            only_remembered = {"registration_mode": "reference", "manifest_digest": None}
+            its_model = select(RegisteredModel.id).where(col(RegisteredModel.name) == "o").scalar_subquery()
+            session.execute(
+                update(ModelVersion).where(col(ModelVersion.model_id) == its_model).values(**only_remembered)
+            )
     method, _ = route
     right, wrong = (path.format(token_id=token_id) for path in EXAMPLES[route])
 

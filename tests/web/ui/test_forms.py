@@ -1,8 +1,11 @@
 """Forms without scripts: what they do, what they refuse, and that nothing typed is lost."""
 
+from collections.abc import Callable
+
 from modelyard.database.session import reading
 from modelyard.registry.followers import followers_of
 from tests.web.ui.reader import Reader, elements, text_of
+from tests.web.yards import Yard
 
 REFUSED_FIELD = "aria-invalid"
 
@@ -268,3 +271,20 @@ def test_the_theme_is_kept_without_a_script(reader: Reader) -> None:
 
     reader.done("/settings/theme")
     assert elements(reader.open("/models"), "html")[0]["data-theme"] == "light"
+
+
+def test_what_is_only_remembered_is_taken_over_by_its_menu(open_yard: Callable[..., Yard]) -> None:
+    reader = Reader(open_yard(registration="reference"))
+    reader.yard.register("m", source=reader.yard.model_folder())
+    here = "/models/m/versions/1"
+    assert "Not here: only the source is remembered" in text_of(reader.open(here))
+    assert "Verify the stored files" not in reader.open(here)
+
+    job = reader.done(f"{here}/materialize")
+    reader.yard.work()
+
+    assert "Take over the files" in text_of(reader.open(job))
+    assert "Copy the files into the store" not in reader.open(here)
+    assert "Verify the stored files" in reader.open(here)
+    assert reader.done(f"{here}/materialize") == here
+    assert "are in the store already" in text_of(reader.open(here))

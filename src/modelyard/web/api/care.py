@@ -1,4 +1,4 @@
-"""Routes that have stored bytes verified, repaired and collected, in the native API."""
+"""Routes that have bytes verified, repaired, taken over and collected, in the native API."""
 
 from collections import defaultdict
 from enum import StrEnum
@@ -16,7 +16,6 @@ from modelyard.errors import Damaged, NotFound
 from modelyard.registry import access, integrity
 from modelyard.registry import care as registry
 from modelyard.registry.model_versions import read_model_version
-from modelyard.rules.sources import parse_source
 from modelyard.rules.versions import MAX_VERSION
 from modelyard.web.api.arguments import WRITTEN, Required, StrictArguments
 from modelyard.web.api.job_answers import OneJob
@@ -117,12 +116,19 @@ def verify_version(asked: NamedVersion) -> OneJob:
 
 def repair_version(asked: Repair) -> OneJob:
     """Store the damaged files of a version again, from a source that still has the same bytes."""
-    source = asked.source or _source_of(asked)
-    parsed = parse_source(source)
-    registry.check_repairs(parsed)
-    site().sources.vet(parsed)
+    source = vetted_source(asked.name, asked.version, given=asked.source)
     with transaction(site().engine) as session:
         job = registry.repair_version(session, current_actor(), asked.name, asked.version, source, queue=site().queue)
+        return _shown(session, job)
+
+
+def materialize_version(asked: NamedVersion) -> OneJob:
+    """Copy the files of a version that was registered by reference into the store, from its source."""
+    source = vetted_source(asked.name, asked.version)
+    with transaction(site().engine) as session:
+        job = registry.materialize_version(
+            session, current_actor(), asked.name, asked.version, source, queue=site().queue
+        )
         return _shown(session, job)
 
 
@@ -166,9 +172,17 @@ def _shown(session: Session, job: Job) -> OneJob:
     return {"job": detail(session, job.id)}
 
 
-def _source_of(asked: NamedVersion) -> str:
-    with reading(site().engine) as session:
-        return read_model_version(session, current_actor(), asked.name, asked.version)[1].source
+def vetted_source(name: str, number: int, *, given: str | None = None) -> str:
+    """Return the source that was given, else the version's own, if a worker may copy from it.
+
+    Raises NotFound, PermissionDenied, SourceRefused.
+    """
+    source = given
+    if source is None:
+        with reading(site().engine) as session:
+            source = read_model_version(session, current_actor(), name, number)[1].source
+    site().sources.vet(registry.copied_source(source))
+    return source
 
 
 def _paths(asked: NamedVersion) -> dict[str, list[str | None]]:

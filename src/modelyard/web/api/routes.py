@@ -125,6 +125,7 @@ NATIVE = [
     Route("GET", "/models/<name>/versions/<version>/integrity", care.show_integrity),
     Route("POST", "/models/<name>/versions/<version>/verify", care.verify_version),
     Route("POST", "/models/<name>/versions/<version>/repair", care.repair_version),
+    Route("POST", "/models/<name>/versions/<version>/materialize", care.materialize_version),
     Route("GET", "/store/usage", usage.show_store_usage),
     Route("GET", "/store/damaged", care.list_damaged_versions),
     Route("POST", "/store/verify", care.verify_store),

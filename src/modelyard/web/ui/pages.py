@@ -124,6 +124,7 @@ PAGES = [
     Page("POST", f"{_VERSION}/comments/<comment_id>/delete", activity.delete_comment),
     Page("GET", "/requests", activity.inbox),
     Page("POST", f"{_VERSION}/verify", version_changes.verify),
+    Page("POST", f"{_VERSION}/materialize", version_changes.materialize),
     Page("GET", "/models/<name>/compare", compare.show),
     Page("GET", "/register", register.show),
     Page("POST", "/register", register.register),
