@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="how long they stay open (60)")
     asked = parser.parse_args()
     for database in asked.database or DATABASES:
-        with house(database, _fill) as (system, engine):
+        with house(database, fill) as (system, engine):
             if "weigh" in (asked.part or ["weigh"]):
                 header = ["page", "html, kB", "first load, kB", "requests", "p50 ms", "p95 ms", "unchanged poll, ms"]
                 print_rows(f"pages, {database} (budget {BUDGET})", header, [_weigh(system, path) for path in _paths()])
@@ -68,7 +68,7 @@ def main() -> None:
                     print_rows(title, ["what", "figure"], rows)
 
 
-def _fill(engine: Engine) -> None:
+def fill(engine: Engine) -> None:
     """Fill a registry, and keep its workers busy for ever: so many jobs wait or move."""
     seed_modelyard(engine, Data.of(VERSIONS))
     write_model(engine, HUGE, VERSIONS)
@@ -97,7 +97,7 @@ def _write_jobs(engine: Engine) -> None:
             session.execute(insert(jobs).values(row | moments))
 
 
-def _move_jobs(engine: Engine) -> None:
+def move_jobs(engine: Engine) -> None:
     """Move each job on by a thousandth, as 500 heartbeats do."""
     with transaction(engine) as session:
         moved = {"items_done": jobs.c.items_done + 1, "bytes_done": jobs.c.bytes_done + 10**6}
@@ -199,7 +199,7 @@ def _poll(system: System, engine: Engine, tabs: int, seconds: float, *, moving: 
         change = {"name": model_name(changes), "description": f"Changed {changes} times."}
         system.call("PATCH", "registered-models/update", change)
         if moving:
-            _move_jobs(engine)
+            move_jobs(engine)
         changes += 1
         time.sleep(max(0.0, now_s + changes - time.monotonic()))
     for driver in drivers:
