@@ -82,20 +82,22 @@ def repair_version(session: Session, actor: Actor, name: str, number: int, sourc
     )
 
 
+def remembered_source(session: Session, actor: Actor, name: str, number: int) -> str:
+    """Return where the files lie of a version that was registered by reference.
+
+    Raises NotFound, PermissionDenied for somebody who may not have them copied, InvalidState for a version whose files
+    are here already and for a prompt's.
+    """
+    return _find_remembered(session, actor, find_registered_model(session, name), number).source
+
+
 def materialize_version(session: Session, actor: Actor, name: str, number: int, source: str, *, queue: JobQueue) -> Job:
     """Have a version's files copied that was registered by reference, from its source, which the caller has vetted.
 
-    Until they are stored, and when they cannot be, the version stays as it is.
-    Raises NotFound, PermissionDenied, InvalidState for a version whose files are here already.
+    Until they are stored, and when they cannot be, the version stays as it is. Raises as `remembered_source`.
     """
     model = find_registered_model(session, name, lock=True)
-    access.require(session, actor, model, Ability.CREATE_VERSION)
-    version = find_model_version(session, model, number)
-    check_ready(name, number, VersionStatus(version.status), "taken over")
-    if is_prompt_version(version.source, _prompt_tag(session, version)):
-        raise InvalidState(f"Version {number} of {name!r} is a prompt's: it has no files.")
-    if version.registration_mode != RegistrationMode.REFERENCE or version.manifest_digest is not None:
-        raise InvalidState(f"The files of version {number} of {name!r} are in the store already.")
+    version = _find_remembered(session, actor, model, number)
     if version.source != source:
         raise InvalidState(f"The source of version {number} of {name!r} has just been changed. Ask again.")
     audit.record(session, actor, Action.MATERIALIZE_VERSION, model=model, version=version, after={"source": source})
@@ -142,6 +144,17 @@ def stored_manifest(name: str, version: ModelVersion, doing: str) -> str:
             f"cannot be {doing}."
         )
     return version.manifest_digest
+
+
+def _find_remembered(session: Session, actor: Actor, model: RegisteredModel, number: int) -> ModelVersion:
+    access.require(session, actor, model, Ability.CREATE_VERSION)
+    version = find_model_version(session, model, number)
+    check_ready(model.name, number, VersionStatus(version.status), "taken over")
+    if is_prompt_version(version.source, _prompt_tag(session, version)):
+        raise InvalidState(f"Version {number} of {model.name!r} is a prompt's: it has no files.")
+    if version.registration_mode != RegistrationMode.REFERENCE or version.manifest_digest is not None:
+        raise InvalidState(f"The files of version {number} of {model.name!r} are in the store already.")
+    return version
 
 
 def _prompt_tag(session: Session, version: ModelVersion) -> dict[str, str]:

@@ -187,7 +187,7 @@ def test_what_was_registered_by_reference_is_taken_over_into_the_store(open_yard
     ("fields", "refused"),
     [
         ({"source": "/anywhere"}, (400, "INVALID_PARAMETER_VALUE")),
-        ({"source": "dummy-source"}, (400, "INVALID_PARAMETER_VALUE")),
+        ({"source": "dummy-source"}, (400, "INVALID_STATE")),
         ({"tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]}, (400, "INVALID_STATE")),
     ],
 )

@@ -116,7 +116,8 @@ def verify_version(asked: NamedVersion) -> OneJob:
 
 def repair_version(asked: Repair) -> OneJob:
     """Store the damaged files of a version again, from a source that still has the same bytes."""
-    source = vetted_source(asked.name, asked.version, given=asked.source)
+    source = asked.source or _source_of(asked)
+    site().sources.vet(registry.copied_source(source))
     with transaction(site().engine) as session:
         job = registry.repair_version(session, current_actor(), asked.name, asked.version, source, queue=site().queue)
         return _shown(session, job)
@@ -124,12 +125,21 @@ def repair_version(asked: Repair) -> OneJob:
 
 def materialize_version(asked: NamedVersion) -> OneJob:
     """Copy the files of a version that was registered by reference into the store, from its source."""
-    source = vetted_source(asked.name, asked.version)
+    job_id = start_materializing(asked.name, asked.version)
+    with reading(site().engine) as session:
+        return {"job": detail(session, job_id)}
+
+
+def start_materializing(name: str, number: int) -> int:
+    """Look whether a version's source may be read, and enqueue the job that copies it; return the job's id.
+
+    Raises NotFound, PermissionDenied, InvalidState, SourceRefused.
+    """
+    with reading(site().engine) as session:
+        source = registry.remembered_source(session, current_actor(), name, number)
+    site().sources.vet(registry.copied_source(source))
     with transaction(site().engine) as session:
-        job = registry.materialize_version(
-            session, current_actor(), asked.name, asked.version, source, queue=site().queue
-        )
-        return _shown(session, job)
+        return registry.materialize_version(session, current_actor(), name, number, source, queue=site().queue).id
 
 
 def show_integrity(asked: NamedVersion) -> VersionIntegrity:
@@ -172,17 +182,9 @@ def _shown(session: Session, job: Job) -> OneJob:
     return {"job": detail(session, job.id)}
 
 
-def vetted_source(name: str, number: int, *, given: str | None = None) -> str:
-    """Return the source that was given, else the version's own, if a worker may copy from it.
-
-    Raises NotFound, PermissionDenied, SourceRefused.
-    """
-    source = given
-    if source is None:
-        with reading(site().engine) as session:
-            source = read_model_version(session, current_actor(), name, number)[1].source
-    site().sources.vet(registry.copied_source(source))
-    return source
+def _source_of(asked: NamedVersion) -> str:
+    with reading(site().engine) as session:
+        return read_model_version(session, current_actor(), asked.name, asked.version)[1].source
 
 
 def _paths(asked: NamedVersion) -> dict[str, list[str | None]]:

@@ -14,7 +14,7 @@ from modelyard.registry.registered_models import find_registered_model, read_reg
 from modelyard.registry.shown import ShownVersion
 from modelyard.registry.transitions import transition_model_version_stage
 from modelyard.rules.stages import IN_USE, Stage, parse_stage
-from modelyard.web.api.care import vetted_source
+from modelyard.web.api.care import start_materializing
 from modelyard.web.identity import current_actor
 from modelyard.web.site import site
 from modelyard.web.ui import activity
@@ -186,9 +186,7 @@ def verify(name: str, number: int) -> Response:
 def materialize(name: str, number: int) -> Response:
     """Have the files copied of a version that was registered by reference, by a job; say why not if they cannot be."""
     try:
-        source = vetted_source(name, number)
-        with transaction(site().engine) as session:
-            job_id = care.materialize_version(session, current_actor(), name, number, source, queue=site().queue).id
+        job_id = start_materializing(name, number)
     except (InvalidState, SourceRefused) as error:
         return go(_here(name, number), error.message)
     return go(address("jobs", job_id))
