@@ -6,6 +6,7 @@ Standard input: JSON with `registry_uri`. Standard output: JSON, step -> what th
 import json
 import sys
 import warnings
+from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
@@ -17,7 +18,7 @@ prompts = mlflow.genai if mlflow.__version__.startswith("3") else mlflow
 
 
 def main() -> None:
-    mlflow.set_tracking_uri("file:///nowhere" if prompts is mlflow else "sqlite:///mlflow.db")
+    mlflow.set_tracking_uri(Path("runs").resolve().as_uri() if prompts is mlflow else "sqlite:///mlflow.db")
     mlflow.set_registry_uri(json.load(sys.stdin)["registry_uri"])
     client, seen = MlflowClient(), {}
 
