@@ -32,16 +32,8 @@ def verify_version(session: Session, actor: Actor, name: str, number: int, *, qu
 
     Raises NotFound, PermissionDenied, InvalidState for a version without stored files.
     """
-    model, version, _manifest = _find_stored(session, actor, name, number, "verified")
-    return _open_or_new(
-        session,
-        JobKind.VERIFY_VERSION,
-        subject_of(version),
-        queue,
-        requested_by=actor.name,
-        model_id=model.id,
-        version_id=version.id,
-    )
+    _, version, _ = _find_stored(session, actor, name, number, "verified")
+    return _open_or_new_of(session, actor, JobKind.VERIFY_VERSION, version, queue)
 
 
 def verify_model(session: Session, actor: Actor, name: str, *, queue: JobQueue) -> Job:
@@ -70,16 +62,7 @@ def repair_version(session: Session, actor: Actor, name: str, number: int, sourc
     if not integrity_of(session, manifest).damaged:
         raise InvalidState(f"Nothing of version {number} of {name!r} is known to be damaged. Verify it first.")
     audit.record(session, actor, Action.REPAIR_VERSION, model=model, version=version, after={"source": source})
-    return _open_or_new(
-        session,
-        JobKind.REPAIR_VERSION,
-        subject_of(version),
-        queue,
-        requested_by=actor.name,
-        arguments={"source": source},
-        model_id=model.id,
-        version_id=version.id,
-    )
+    return _open_or_new_of(session, actor, JobKind.REPAIR_VERSION, version, queue, arguments={"source": source})
 
 
 def remembered_source(session: Session, actor: Actor, name: str, number: int) -> str:
@@ -101,16 +84,7 @@ def materialize_version(session: Session, actor: Actor, name: str, number: int, 
     if version.source != source:
         raise InvalidState(f"The source of version {number} of {name!r} has just been changed. Ask again.")
     audit.record(session, actor, Action.MATERIALIZE_VERSION, model=model, version=version, after={"source": source})
-    return _open_or_new(
-        session,
-        JobKind.MATERIALIZE,
-        subject_of(version),
-        queue,
-        requested_by=actor.name,
-        arguments={"source": source},
-        model_id=model.id,
-        version_id=version.id,
-    )
+    return _open_or_new_of(session, actor, JobKind.MATERIALIZE, version, queue, arguments={"source": source})
 
 
 def collect(session: Session, actor: Actor, *, dry_run: bool, queue: JobQueue) -> Job:
@@ -172,6 +146,14 @@ def _find_stored(
     access.require(session, actor, model, Ability.VERIFY)
     version = find_model_version(session, model, number)
     return model, version, stored_manifest(name, version, doing)
+
+
+def _open_or_new_of(
+    session: Session, actor: Actor, kind: JobKind, version: ModelVersion, queue: JobQueue, **options: Any
+) -> Job:
+    """Return the open job of this kind for a version, or a new one that `actor` asks for."""
+    about = {"model_id": version.model_id, "version_id": version.id}
+    return _open_or_new(session, kind, subject_of(version), queue, requested_by=actor.name, **about, **options)
 
 
 def _open_or_new(session: Session, kind: JobKind, subject: str, queue: JobQueue, **options: Any) -> Job:
