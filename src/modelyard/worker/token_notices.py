@@ -8,6 +8,7 @@ import structlog
 from modelyard.database.session import current_ms, reading
 from modelyard.jobs.guards import Claim
 from modelyard.registry.tokens import expiring_tokens
+from modelyard.rules.counts import counted
 from modelyard.rules.tokens import DAY_S
 from modelyard.worker.context import Context, Pulse
 
@@ -27,4 +28,4 @@ def note_expiring_tokens(context: Context, claim: Claim, pulse: Pulse) -> None:
         pulse.say(f"Token {public_id} ({comment or 'no name'}) of {owner} expires {left}.", "warning")
         log.warning("a token expires soon", token=public_id, owner=owner, days=days, job_id=claim.job_id)
     pulse(step="Looking", items_done=len(told), items_total=len(told))
-    pulse.say(f"{len(told)} tokens expire within a week.")
+    pulse.say(f"Expiring within a week: {counted(len(told), 'token')}.")

@@ -231,7 +231,7 @@ def test_a_token_that_ends_within_a_week_is_marked_and_counted(locked: Yard) -> 
     listed = text_of(reader.open("/settings/tokens"))
     assert "A token expires within a week" in listed
     elsewhere = reader.open("/models")
-    assert "of your tokens expire soon" in text_of(elsewhere)
+    assert "of your tokens ending soon" in text_of(elsewhere)
     assert "/settings/tokens" in links(elsewhere)
 
 
