@@ -250,10 +250,11 @@ def test_a_blob_that_came_back_gets_a_name_of_its_generation(store):
     ("start", "length", "expected"),
     [(0, None, CONTENT), (5, 10, CONTENT[5:15]), (995, None, CONTENT[995:]), (3, 0, b""), (1000, None, b"")],
 )
-def test_a_blob_is_read_in_ranges(store, start, length, expected):
+@pytest.mark.parametrize("known_bytes", [len(CONTENT), None])
+def test_a_blob_is_read_in_ranges(store, known_bytes, start, length, expected):
     place(store, BlobPlacement(0))
 
-    with store.open_blob(DIGEST, 0, len(CONTENT)) as blob:
+    with store.open_blob(DIGEST, 0, known_bytes) as blob:
         pieces = list(blob.pieces(start, length, piece_bytes=300))
 
     assert b"".join(pieces) == expected
@@ -266,6 +267,14 @@ def test_a_blob_that_is_not_as_it_must_be_is_not_found(store, digest, gen, size_
 
     with pytest.raises(NotFound):
         store.open_blob(digest, gen, size_bytes)
+
+
+@pytest.mark.parametrize("known_bytes", [len(CONTENT), None])
+def test_more_than_a_blob_has_is_never_a_short_answer(store, known_bytes):
+    place(store, BlobPlacement(0))
+
+    with store.open_blob(DIGEST, 0, known_bytes) as blob, pytest.raises(EOFError):
+        list(blob.pieces(500, len(CONTENT)))
 
 
 def test_a_blob_that_vanishes_while_it_is_read_is_never_a_short_file(store, again):

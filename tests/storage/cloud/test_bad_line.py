@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from modelyard.errors import ConfigurationError, TemporaryFailure
+from modelyard.errors import ConfigurationError, NotFound, TemporaryFailure
 from modelyard.storage.cloud import bucket as bucket_module
 from modelyard.storage.cloud.store import BucketStore
 from modelyard.storage.copying import receive_upload
@@ -109,6 +109,42 @@ def test_a_body_that_breaks_off_is_asked_for_again(store, line, ledger, times):
     line.spoil("GET", "blobs/", times=times, after=truncate)
 
     assert read_blob(store, blob.digest) == LARGE
+
+
+@pytest.mark.parametrize("content", [SMALL, b""], ids=["small", "empty"])
+def test_a_small_blob_of_known_size_takes_one_request(store, line, ledger, content):
+    blob = upload(store, ledger, content)
+    line.exchanges.clear()
+
+    with store.open_blob(blob.digest, 0, len(content)) as opened:
+        assert b"".join(opened.pieces()) == content
+
+    assert [exchange.method for exchange in line.exchanges] == ["GET"]
+
+
+def test_a_small_blob_that_grew_is_told_before_its_bytes_are_fetched(store, line, ledger):
+    blob = upload(store, ledger, SMALL)
+    store.bucket.put(store.blob_key(blob.digest, 0), LARGE)
+
+    with pytest.raises(NotFound, match=f"broken: {len(LARGE)} bytes"):
+        store.open_blob(blob.digest, 0, len(SMALL))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_small_body_that_breaks_off_is_asked_for_again(store, line, ledger, times):
+    blob = upload(store, ledger, SMALL)
+    line.spoil("GET", "blobs/", times=times, after=truncate)
+
+    with store.open_blob(blob.digest, 0, len(SMALL)) as opened:
+        assert b"".join(opened.pieces()) == SMALL
+
+
+def test_a_small_body_that_always_breaks_off_is_an_error(store, line, ledger):
+    blob = upload(store, ledger, SMALL)
+    line.spoil("GET", "blobs/", after=truncate)
+
+    with pytest.raises(TemporaryFailure):
+        store.open_blob(blob.digest, 0, len(SMALL))
 
 
 def test_a_body_that_always_breaks_off_is_never_a_short_file(store, line, ledger):

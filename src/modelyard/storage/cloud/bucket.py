@@ -102,6 +102,21 @@ class Bucket:
         except NotFound:
             return None
 
+    def fetch(self, key: str, most_bytes: int) -> tuple[FoundObject | None, bytes | None]:
+        """Return what lies under a key, and its bytes where they are no more than `most_bytes`, in one request."""
+        try:
+            with self._talking():
+                answer = obstore.get(self._objects, key)
+                found = _found(answer.meta)
+                if found.size_bytes > most_bytes:
+                    return found, None
+                content = bytes(answer.bytes())
+        except NotFound:
+            return None, None
+        if len(content) != found.size_bytes:
+            raise TemporaryFailure(f"The bucket {self.folder.bucket} broke off in the middle of an object. Ask again.")
+        return found, content
+
     def objects(self, prefix: str) -> Iterator[FoundObject]:
         """Yield every object in the folder `prefix`, in the order of the keys."""
         with self._talking():
