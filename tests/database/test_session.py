@@ -113,6 +113,90 @@ def test_who_waits_for_the_write_lock_too_long_is_told_of_an_outage(tmp_path, mo
     second.dispose()
 
 
+def test_a_thread_whose_turn_it_is_not_does_not_ask_for_the_write_lock(tmp_path, monkeypatch):
+    engine = create_engine(f"sqlite:///{tmp_path / 'm.db'}")
+    asked: list[str] = []
+    begin = database_engine._has_begun
+    monkeypatch.setattr(
+        database_engine, "_has_begun", lambda driver: asked.append(threading.current_thread().name) or begin(driver)
+    )
+
+    def write() -> None:
+        with transaction(engine) as session:
+            session.execute(text("CREATE TABLE second (id INTEGER)"))
+
+    second = threading.Thread(target=write, name="second")
+    with transaction(engine) as session:
+        session.execute(text("CREATE TABLE first (id INTEGER)"))
+        second.start()
+        second.join(0.2)
+        waiting = second.is_alive()
+    second.join()
+
+    assert waiting
+    # It asked once, when the lock was free.
+    assert asked == ["MainThread", "second"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("failing", ["in the work", "at the commit", "at the begin"])
+def test_a_turn_ends_with_its_transaction_however_that_ends(tmp_path, monkeypatch, failing):
+    monkeypatch.setattr(database_engine, "BUSY_TIMEOUT_MS", 50)
+    engine = create_engine(f"sqlite:///{tmp_path / 'm.db'}")
+    with transaction(engine) as session:
+        session.execute(text("CREATE TABLE parents (id INTEGER PRIMARY KEY)"))
+        session.execute(text("CREATE TABLE children (id INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)"))
+
+    def fail() -> None:
+        with transaction(engine) as session:
+            session.execute(text("INSERT INTO children VALUES (7)"))
+            if failing == "in the work":
+                raise KeyError
+
+    if failing == "at the begin":
+        other = create_engine(f"sqlite:///{tmp_path / 'm.db'}")
+        with transaction(other) as session:
+            session.connection()
+            with pytest.raises(OperationalError, match="locked"):
+                fail()
+        other.dispose()
+    else:
+        with pytest.raises((KeyError, DBAPIError)):
+            fail()
+
+    def write() -> None:
+        with transaction(engine) as session:
+            session.execute(text("INSERT INTO parents VALUES (1)"))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    thread.join()
+    with autocommit(engine) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM parents")) == 1
+        assert connection.scalar(text("SELECT count(*) FROM children")) == 0
+    engine.dispose()
+
+
+def test_a_turn_that_does_not_come_is_told_of_as_an_outage(tmp_path, monkeypatch):
+    monkeypatch.setattr(database_engine, "BUSY_TIMEOUT_MS", 50)
+    engine = create_engine(f"sqlite:///{tmp_path / 'm.db'}")
+    told: list[OperationalError] = []
+
+    def write() -> None:
+        with pytest.raises(OperationalError, match="locked") as failure, transaction(engine) as session:
+            session.connection()
+        told.append(failure.value)
+
+    with transaction(engine) as session:
+        session.connection()
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+
+    assert [is_outage(error) for error in told] == [True]
+    engine.dispose()
+
+
 def test_a_connection_that_ended_while_it_lay_idle_costs_nobody_an_error(postgresql, monkeypatch):
     monkeypatch.setattr(database_engine, "BELIEVED_S", 0)
     name = postgresql.create_database()

@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+import threading
 import time
 from functools import partial
 from typing import Any
@@ -21,6 +22,8 @@ SQLITE_BEGIN = "modelyard_sqlite_begin"
 # A connection of PostgreSQL that was used so lately is not asked whether it still leads anywhere.
 BELIEVED_S = 1.0
 _USED_S = "modelyard_used_s"
+# Whose turn it is to write, among the threads of a process: kept from BEGIN until the connection is back in its pool.
+_TURN = "modelyard_turn"
 # How long a writer on SQLite pauses before it asks for the lock again: at random, so that each has the same chance.
 _PAUSE_S = (0.0002, 0.0006)
 
@@ -92,7 +95,8 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", partial(_begin_sqlite, threading.Lock()))
+    event.listen(engine, "checkin", _end_turn)
     return engine
 
 
@@ -108,26 +112,28 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(turn: threading.Lock, connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once when somebody else wrote in between;
     # so writers take the lock at their start.
     begin = connection.get_execution_options().get(SQLITE_BEGIN, "IMMEDIATE")
     if begin == "IMMEDIATE":
-        _begin_immediate(connection)
+        _begin_immediate(connection, turn)
     elif begin:
         connection.exec_driver_sql(f"BEGIN {begin}")
 
 
-def _begin_immediate(connection: Connection) -> None:
-    """Take the write lock, asking for it some two thousand times a second.
+def _begin_immediate(connection: Connection, turn: threading.Lock) -> None:
+    """Take the write lock: first before the other threads of this process, who wait without asking, then before others.
 
     SQLite's own waiting sleeps ever longer, up to 100 ms, while the lock changes hands every millisecond: among eight
-    writers the unlucky ones starve for seconds.
+    writers the unlucky ones starve for seconds. So it is asked for some two thousand times a second.
     """
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    if _TURN not in connection.info and turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        connection.info[_TURN] = turn
     driver: Any = connection.connection.dbapi_connection
     driver.execute("PRAGMA busy_timeout=0")
     try:
-        deadline_s = time.monotonic() + BUSY_TIMEOUT_MS / 1000
         while not (begun := _has_begun(driver)) and time.monotonic() < deadline_s:
             time.sleep(random.uniform(*_PAUSE_S))  # noqa: S311 - no secret, only fairness.
         if not begun:
@@ -135,6 +141,12 @@ def _begin_immediate(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+
+def _end_turn(_connection: object, record: ConnectionPoolEntry) -> None:
+    turn: threading.Lock | None = record.info.pop(_TURN, None)
+    if turn is not None:
+        turn.release()
 
 
 def _has_begun(driver: Any) -> bool:
