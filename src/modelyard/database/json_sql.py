@@ -37,6 +37,11 @@ def gathered(*columns: ColumnElement[Any]) -> Select[Any]:
     return select(_GatheredRows(*columns))
 
 
+def gathered_rows(statement: Select[Any]) -> Select[Any]:
+    """Return a SELECT of one JSON text that holds all rows of `statement`, in no order that one may lean on."""
+    return gathered(*statement.subquery("rows").c)
+
+
 def parsed(text: str | None) -> list[list[Any]]:
     """Return the rows of a gathered text, each a list of its values. PostgreSQL gives NULL for no rows at all."""
     return cast(list[list[Any]], orjson.loads(text)) if text else []

@@ -54,6 +54,7 @@ def status_message(open_job: str | None, damaged: int, row_message: str) -> str:
     """Return what a version says of its status: told from its open job while it has one, then from how many of its
     stored files are damaged, else what its row holds.
     """
-    for values in parsed(open_job):
-        return pending_message(OpenJob(*values))
+    if open_job:
+        for values in parsed(open_job):
+            return pending_message(OpenJob(*values))
     return damaged_message(damaged) if damaged else row_message

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Integer, Select, Subquery, bindparam, select
 
 from modelyard.database import search
+from modelyard.database.json_sql import gathered_rows, parsed
 from modelyard.database.search import Columns, LeftFirst, Shape, Tagged
 from modelyard.registry import access
 from modelyard.registry.access import Actor, Sight
@@ -28,6 +30,8 @@ from modelyard.rules.prompts import with_prompt_rule
 
 # Clients repeat few shapes; one that was dropped is put together again, which takes a millisecond or two.
 _KEPT = 256
+# So many rows may come as one text; of more, the text would be as large again as the rows.
+_AT_ONCE_ROWS = 1000
 _Shown = TypeVar("_Shown", ShownModel, ShownVersion)
 
 # Attributes of the grammars and keys of the orders -> columns.
@@ -93,9 +97,12 @@ def list_registered_models(connection: Connection, actor: Actor, wanted: Search)
 def search_model_versions(connection: Connection, actor: Actor, wanted: Search) -> Page[ShownVersion]:
     """Return a page of the versions that `actor` may see. Prompts' are left out unless a comparison asks for them."""
     comparisons = with_prompt_rule(wanted.comparisons)
-    statement = _versions_statement(access.sight_of(actor), search.shape_of(comparisons, wanted.order, wanted.last))
-    rows = connection.execute(statement, _values(comparisons, wanted) | access.seen_values(actor))
-    return _page([ShownVersion._make(row) for row in rows], wanted, _VERSION_FIELDS)
+    at_once = _comes_at_once(connection, wanted)
+    shape = search.shape_of(comparisons, wanted.order, wanted.last)
+    statement = _versions_statement(access.sight_of(actor), shape, at_once=at_once)
+    values = _values(comparisons, wanted) | access.seen_values(actor)
+    found = _fetched(connection, statement, values, at_once, ShownVersion)
+    return _page(found, wanted, _VERSION_FIELDS, sorted_already=not at_once)
 
 
 def _models_page(
@@ -107,11 +114,14 @@ def _models_page(
     narrowed: frozenset[Narrowing] = frozenset(),
     owner: str | None = None,
 ) -> Page[ShownModel]:
+    at_once = _comes_at_once(connection, wanted)
     shape = search.shape_of(comparisons, wanted.order, wanted.last)
-    statement = _models_statement(access.sight_of(actor), shape, narrowed, by_owner=owner is not None)
+    statement = _models_statement(access.sight_of(actor), shape, narrowed, by_owner=owner is not None, at_once=at_once)
     values = _values(comparisons, wanted) | access.seen_values(actor)
-    rows = connection.execute(statement, values if owner is None else values | {"owner": owner})
-    return _page([ShownModel._make(row) for row in rows], wanted, _MODEL_FIELDS)
+    if owner is not None:
+        values["owner"] = owner
+    found = _fetched(connection, statement, values, at_once, ShownModel)
+    return _page(found, wanted, _MODEL_FIELDS, sorted_already=not at_once)
 
 
 def _values(comparisons: Sequence[Comparison], wanted: Search) -> dict[str, Any]:
@@ -119,7 +129,27 @@ def _values(comparisons: Sequence[Comparison], wanted: Search) -> dict[str, Any]
     return search.values_of(comparisons, wanted.last) | {"limit": wanted.limit + 1}
 
 
-def _page(found: list[_Shown], wanted: Search, fields: Mapping[str, str]) -> Page[_Shown]:
+def _comes_at_once(connection: Connection, wanted: Search) -> bool:
+    """Whether the database makes one text of a page.
+
+    SQLite's driver lets go of the interpreter for each row, which another thread then takes: four threads that read
+    pages row by row answer less than one alone. PostgreSQL's gives all rows in one go.
+    """
+    return connection.dialect.name == "sqlite" and wanted.limit <= _AT_ONCE_ROWS
+
+
+def _fetched(
+    connection: Connection, statement: Select[Any], values: Mapping[str, Any], at_once: bool, shown: type[_Shown]
+) -> list[_Shown]:
+    rows = parsed(connection.scalar(statement, values)) if at_once else connection.execute(statement, values)
+    return [shown._make(row) for row in rows]
+
+
+def _page(found: list[_Shown], wanted: Search, fields: Mapping[str, str], *, sorted_already: bool) -> Page[_Shown]:
+    if not sorted_already:
+        # SQLite orders text as Python does, by code points.
+        for key in reversed(wanted.order):
+            found.sort(key=attrgetter(fields[key.name]), reverse=key.descending)
     shown = found[: wanted.limit]
     if len(found) <= wanted.limit:
         return Page(shown, None)
@@ -128,11 +158,16 @@ def _page(found: list[_Shown], wanted: Search, fields: Mapping[str, str]) -> Pag
 
 @lru_cache(_KEPT)
 def _models_statement(
-    sight: Sight, shape: Shape, narrowed: frozenset[Narrowing] = frozenset(), *, by_owner: bool = False
+    sight: Sight,
+    shape: Shape,
+    narrowed: frozenset[Narrowing] = frozenset(),
+    *,
+    by_owner: bool = False,
+    at_once: bool = False,
 ) -> Select[Any]:
     page = _page_of_models(sight, shape, narrowed, by_owner=by_owner)
-    read = page.join(models, models.c.id == page.c.id)
-    return select(*model_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))
+    found = select(*model_columns()).select_from(page.join(models, models.c.id == page.c.id))
+    return _whole(found, page, shape, at_once=at_once)
 
 
 @lru_cache(_KEPT)
@@ -154,7 +189,7 @@ def _page_of_models(
 
 
 @lru_cache(_KEPT)
-def _versions_statement(sight: Sight, shape: Shape) -> Select[Any]:
+def _versions_statement(sight: Sight, shape: Shape, *, at_once: bool = False) -> Select[Any]:
     by_model = _begins_at_models(shape)
     # The first follows from the second; the index of the models' names asks for it.
     living = [models.c.deleted_at_ms.is_(None), versions.c.deleted_at_ms.is_(None)]
@@ -166,9 +201,14 @@ def _versions_statement(sight: Sight, shape: Shape) -> Select[Any]:
     ids = select(versions.c.id).select_from(LeftFirst(*tables, models.c.id == versions.c.model_id))
     page = _page_of_ids(ids, shape, VERSION_COLUMNS, conditions)
     read = page.join(versions, versions.c.id == page.c.id).join(models, models.c.id == versions.c.model_id)
-    return (
-        select(*version_columns()).select_from(read).order_by(*search.order_clauses(shape.order, dict(page.c.items())))
-    )
+    return _whole(select(*version_columns()).select_from(read), page, shape, at_once=at_once)
+
+
+def _whole(found: Select[Any], page: Subquery, shape: Shape, *, at_once: bool) -> Select[Any]:
+    """Return the statement of a page's whole rows: in their order, or in one text and in none."""
+    if at_once:
+        return gathered_rows(found)
+    return found.order_by(*search.order_clauses(shape.order, dict(page.c.items())))
 
 
 def _of_one_model(place: int) -> ColumnElement[bool]:

@@ -56,7 +56,7 @@ class ShownVersion(NamedTuple):
     @property
     def aliases(self) -> list[str]:
         """The aliases that point here, sorted; none where they were not asked for."""
-        return sorted(alias for (alias,) in parsed(self.alias_rows))
+        return sorted(alias for (alias,) in parsed(self.alias_rows)) if self.alias_rows else []
 
 
 class ShownModel(NamedTuple):
@@ -166,4 +166,7 @@ def _model_aliases() -> ColumnElement[str]:
 
 
 def _in_order(rows: str | None) -> list[tuple[str, str]]:
-    return [(key, value) for _, key, value in sorted(parsed(rows))]
+    found = parsed(rows)
+    if len(found) > 1:
+        found.sort()
+    return [(key, value) for _, key, value in found]

@@ -61,7 +61,9 @@ def model_version(version: ShownVersion) -> Json:
         "status": version.status,
         "status_message": version.status_message,
     }
-    return _with_lists(shown, tags=_tags(version.tags), aliases=version.aliases)
+    if version.tag_rows:
+        shown = _with_lists(shown, tags=_tags(version.tags))
+    return _with_lists(shown, aliases=version.aliases) if version.alias_rows else shown
 
 
 def listing(name: str, entries: Sequence[Json]) -> Json:
@@ -70,7 +72,9 @@ def listing(name: str, entries: Sequence[Json]) -> Json:
 
 
 def _with_lists(shown: Json, **lists: list[Any]) -> Json:
-    shown.update((name, entries) for name, entries in lists.items() if entries)
+    for name, entries in lists.items():
+        if entries:
+            shown[name] = entries
     return shown
 
 
