@@ -8,7 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlmodel import Session
 
 from modelyard.database.any_of import is_any_of, numbers_given, numbers_named
@@ -209,7 +221,10 @@ def _condition(sight: Sight, values: Mapping[str, Any] | None, *, few: bool = Fa
         return within
     mine = _mine(_principals(values))
     if few or sight.holds_much:
-        return and_(within, exists().where(_grants.c.model_id == _models.c.id, mine).correlate(_models))
+        # Not EXISTS: PostgreSQL would gather all of somebody's permissions to look one model up among them.
+        mine_on_it: Select[Any] = select(literal_column("1")).where(_grants.c.model_id == _models.c.id, mine)
+        first = mine_on_it.correlate(_models).limit(literal_column("1"))
+        return and_(within, first.scalar_subquery().is_not(None))
     return and_(within, _models.c.id.in_(_granted(mine)))
 
 
