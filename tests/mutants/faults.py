@@ -5,6 +5,7 @@ from tests.mutants.planting import Fault
 
 GUARDS, LIFECYCLE, QUEUE, SWEEP = "jobs/guards.py", "jobs/lifecycle.py", "jobs/queue.py", "jobs/sweep.py"
 STATEMENTS = "jobs/statements.py"
+MODEL_VERSIONS, APPENDING = "registry/model_versions.py", "database/appending.py"
 EFFECTS, HEART, RUNNER, PRUNING = "registry/job_effects.py", "worker/heart.py", "worker/runner.py", "worker/pruning.py"
 
 ZOMBIES = ("tests/jobs/test_zombies.py",)
@@ -13,6 +14,7 @@ SUBJECTS = ("tests/jobs/test_subjects.py",)
 RETRY = ("tests/jobs/test_retry.py",)
 COLLISIONS = ("tests/registry/test_collisions.py", "tests/jobs/test_collisions.py")
 SWEEPS = ("tests/jobs/test_sweep.py",)
+APPENDED = ("tests/database/test_appending.py",)
 REGISTRY = ("tests/registry/test_job_effects.py",)
 HEARTS = ("tests/worker/test_heart.py",)
 RUNS = ("tests/worker/test_runner.py",)
@@ -337,4 +339,35 @@ RUNNING = [
     ),
 ]
 
-FAULTS = [*OWNERS, *CLAIMS, *ENQUEUING, *ENDS, *RETURNS, *SWEEPING, *RUNNING, *PLAN_FAULTS]
+CHANGING = [
+    Fault(
+        "change: only the model is locked, not its version",
+        MODEL_VERSIONS,
+        "with_for_update(of=(RegisteredModel, ModelVersion))",
+        "with_for_update(of=(RegisteredModel,))",
+        COLLISIONS,
+    ),
+    Fault(
+        "change: rows of a table are written as parts of their own",
+        APPENDING,
+        "        other_kind = any(kind.table is known.table and kind != known for known in together)\n",
+        "        other_kind = False\n",
+        APPENDED,
+    ),
+    Fault(
+        "change: what a savepoint takes back is written all the same",
+        APPENDING,
+        "    if session.in_nested_transaction():\n",
+        "    if False:\n",
+        APPENDED,
+    ),
+    Fault(
+        "change: nothing is written at the end",
+        "database/session.py",
+        "                write_appended(session)\n",
+        "                pass\n",
+        APPENDED,
+    ),
+]
+
+FAULTS = [*OWNERS, *CLAIMS, *ENQUEUING, *ENDS, *RETURNS, *SWEEPING, *RUNNING, *CHANGING, *PLAN_FAULTS]

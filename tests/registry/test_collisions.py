@@ -4,15 +4,20 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sqlmodel import Session
 
 from modelyard.database.session import transaction
-from modelyard.errors import InvalidState
+from modelyard.errors import InvalidState, ModelyardError, NotFound
 from modelyard.jobs.guards import Claim, lock_registry_rows
 from modelyard.registry import blobs
 from modelyard.registry.job_effects import StoredVersion
 from modelyard.registry.model_versions import delete_model_version
 from modelyard.registry.registered_models import delete_registered_model, find_registered_model
+from modelyard.registry.tags import set_model_version_tag
+from modelyard.registry.transition_requests import create_transition_request
+from modelyard.registry.transitions import transition_model_version_stage
 from modelyard.rules.jobs import JobStatus
+from modelyard.rules.stages import Stage
 from tests.registry.desks import ANN, Desk
 from tests.threads import at_once, no_conflicts, somebody_waits
 from tests.waiting import wait_until
@@ -68,6 +73,68 @@ def test_a_delete_that_has_begun_and_the_end_of_a_job_do_not_block_each_other(
     assert not ending.is_alive()
     assert desk.jobs()[0].status == FINAL_STATUS[end]
     assert desk.version().status == "FAILED_REGISTRATION"
+
+
+def behind(desk: Desk, first: Callable[[Session], object], then: Callable[[Session], object]) -> BaseException | None:
+    """Do `then` while `first` has not committed; return the error that it met."""
+    met: list[BaseException | None] = [None]
+
+    def do() -> None:
+        try:
+            with transaction(desk.engine) as session:
+                then(session)
+        except ModelyardError as error:
+            met[0] = error
+
+    waiting = threading.Thread(target=do)
+    with transaction(desk.engine) as session:
+        first(session)
+        session.flush()
+        waiting.start()
+        wait_until(lambda: somebody_waits(desk.engine), what="the second behind the first")
+    waiting.join(30)
+    assert not waiting.is_alive()
+    return met[0]
+
+
+def delete(desk: Desk) -> Callable[[Session], object]:
+    return lambda session: delete_model_version(session, ANN, "m", 1, lifecycle=desk.lifecycle)
+
+
+def move(desk: Desk, to: Stage) -> Callable[[Session], object]:
+    return lambda session: transition_model_version_stage(
+        session, ANN, "m", 1, to=to, archive_existing=False, queue=desk.queue
+    )
+
+
+def test_whoever_waited_sees_the_version_as_it_is_then(desk: Desk) -> None:
+    desk.model()
+    desk.ready()
+
+    assert behind(desk, move(desk, Stage.STAGING), move(desk, Stage.PRODUCTION)) is None
+
+    steps = [(one.from_stage, one.to_stage) for one in desk.activities() if one.activity_type == "APPLIED_TRANSITION"]
+    assert steps == [("None", "Staging"), ("Staging", "Production")]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        lambda desk: move(desk, Stage.STAGING),
+        lambda desk: lambda session: set_model_version_tag(session, ANN, "m", 1, "k", "v"),
+        lambda desk: lambda session: create_transition_request(session, ANN, "m", 1, to=Stage.STAGING),
+    ],
+    ids=["move", "tag", "request"],
+)
+def test_whoever_waited_for_a_delete_finds_nothing(
+    desk: Desk, then: Callable[[Desk], Callable[[Session], object]]
+) -> None:
+    desk.model()
+    desk.ready()
+    before = len(desk.activities())
+
+    assert isinstance(behind(desk, delete(desk), then(desk)), NotFound)
+    assert len(desk.activities()) == before + 1
 
 
 def test_of_a_delete_and_a_finish_each_may_be_first(desk: Desk) -> None:

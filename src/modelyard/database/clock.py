@@ -23,6 +23,11 @@ class now_ms(FunctionElement[int]):  # noqa: N801 - it reads as the SQL function
     inherit_cache = True
 
 
+def clock_offset_ms() -> int:
+    """Return by how much `now_ms()` runs ahead in this process: 0 outside of tests. It is part of the SQL text."""
+    return _offset_ms
+
+
 def shift_clock(engine: Engine, offset_ms: int) -> None:
     """Let `now_ms()` run `offset_ms` ahead in this process, on `engine`. For tests alone."""
     global _offset_ms

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
+from modelyard.database.appending import write_appended
 from modelyard.database.clock import now_ms
 from modelyard.database.engine import SQLITE_BEGIN
 
@@ -31,6 +32,9 @@ def transaction(engine: Engine) -> Iterator[Session]:
     with Session(engine, expire_on_commit=False) as session:
         with session.begin():
             yield session
+            # Whoever rolled back by hand has taken it all back.
+            if session.in_transaction():
+                write_appended(session)
         callbacks: list[Callable[[], object]] = session.info.pop(_AFTER_COMMIT, [])
     for callback in callbacks:
         callback()

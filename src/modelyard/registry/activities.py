@@ -3,6 +3,7 @@
 from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
+from modelyard.database.appending import append, write_appended
 from modelyard.database.tables import Activity, ModelVersion, RegisteredModel, metadata
 from modelyard.errors import NotFound
 from modelyard.registry import access
@@ -12,9 +13,7 @@ from modelyard.rules.permissions import Ability
 from modelyard.rules.stages import Stage
 
 _activities = metadata.tables["activities"]
-_INSERT = insert(_activities)
-_INSERT_STEP = _INSERT.returning(_activities.c.id)
-_EMPTY = {"from_stage": None, "to_stage": None, "comment": "", "system_comment": "", "job_id": None}
+_INSERT_STEP = insert(_activities).returning(_activities.c.id)
 
 
 def record(
@@ -25,12 +24,15 @@ def record(
     version: ModelVersion | None = None,
     *,
     at_ms: int,
+    from_stage: Stage | None = None,
+    to_stage: Stage | None = None,
+    comment: str = "",
     detail: str = "",
 ) -> None:
     """Write down that `actor` did something to `model`, or to `version` of it; `detail` says what exactly."""
     row = _row(actor, activity_type, model, version, at_ms=at_ms)
-    # Every change writes one, and nobody looks at it in the same transaction: an object would cost as much as the rest.
-    session.connection().execute(_INSERT, _EMPTY | row | {"system_comment": detail})
+    told = {"from_stage": from_stage, "to_stage": to_stage, "comment": comment, "system_comment": detail}
+    append(session, _activities, row | told)
 
 
 def record_step(
@@ -46,10 +48,12 @@ def record_step(
     detail: str = "",
     at_ms: int,
 ) -> int:
-    """Write down a step of a version's workflow, and return its id; `detail` says what it did on the way."""
+    """Write down a step of a version's workflow at once, and return its id; `detail` says what it did on the way."""
+    # Behind the steps before it, since the feed is in order of the ids.
+    write_appended(session)
     row = _row(actor, activity_type, model, version, at_ms=at_ms)
     told = {"from_stage": from_stage, "to_stage": to_stage, "comment": comment, "system_comment": detail}
-    step_id: int = session.connection().execute(_INSERT_STEP, _EMPTY | row | told).scalar_one()
+    step_id: int = session.connection().execute(_INSERT_STEP, row | told).scalar_one()
     return step_id
 
 
@@ -82,4 +86,5 @@ def _row(
         "actor": actor.name,
         "created_at_ms": at_ms,
         "updated_at_ms": at_ms,
+        "job_id": None,
     }

@@ -4,7 +4,6 @@ from sqlalchemy import delete, select
 from sqlmodel import Session
 
 from modelyard.database.inserts import insert_or
-from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, metadata
 from modelyard.registry import access, activities, audit
 from modelyard.registry.access import Actor
@@ -41,8 +40,7 @@ def set_registered_model_alias(session: Session, actor: Actor, name: str, alias:
     )
     if session.scalar(pointed.returning(_aliases.c.version_id)) is None:
         return
-    count_change(model)
-    now, detail = current_ms(session), f"The alias {alias!r}."
+    now, detail = count_change(model), f"The alias {alias!r}."
     activities.record(session, actor, ActivityType.SET_ALIAS, model, version, at_ms=now, detail=detail)
     audit.record(
         session,
@@ -67,8 +65,7 @@ def delete_registered_model_alias(session: Session, actor: Actor, name: str, ali
     version_id = session.scalar(gone.returning(_aliases.c.version_id))
     if version_id is None:
         return
-    count_change(model)
-    now, detail = current_ms(session), f"The alias {alias!r}."
+    now, detail = count_change(model), f"The alias {alias!r}."
     activities.record(session, actor, ActivityType.DELETED_ALIAS, model, at_ms=now, detail=detail)
     audit.record(
         session,

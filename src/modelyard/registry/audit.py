@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlmodel import Session
 
+from modelyard.database.appending import append
 from modelyard.database.clock import now_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
 from modelyard.jobs.guards import Claim, models, versions
@@ -13,7 +14,8 @@ from modelyard.registry.access import Actor
 from modelyard.rules.audit import Action
 from modelyard.rules.stages import Stage
 
-_INSERT = insert(metadata.tables["audit_log"])
+_audit_log = metadata.tables["audit_log"]
+_INSERT = insert(_audit_log)
 
 
 def record(
@@ -41,8 +43,7 @@ def record(
         "before": before,
         "after": after,
     }
-    # Every change writes one, and nobody reads it in the same transaction: an object would cost several times as much.
-    session.connection().execute(_INSERT, row)
+    append(session, _audit_log, row)
 
 
 def record_archived(session: Session, actor: Actor, archived: Iterable[tuple[int, str, int, str]]) -> None:

@@ -25,11 +25,10 @@ def create_comment(session: Session, actor: Actor, name: str, number: int, text:
     model = find_registered_model(session, name, lock=True)
     version = find_model_version(session, model, number)
     access.require(session, actor, model, Ability.COMMENT)
-    now = current_ms(session)
+    now = count_change(model)
     comment_id = activities.record_step(
         session, actor, ActivityType.NEW_COMMENT, model, version, comment=text, at_ms=now
     )
-    count_change(model)
     follow(session, actor, version)
     events.record(session, actor, RegistryEvent.COMMENT_CREATED, model, version, comment=text)
     audit.record(

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import insert
 from sqlmodel import Session
 
+from modelyard.database.appending import append
 from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
 from modelyard.registry.access import Actor
 from modelyard.rules.events import RegistryEvent
 
-_INSERT = insert(metadata.tables["outbox_events"])
+_outbox = metadata.tables["outbox_events"]
 
 
 def record(
@@ -29,7 +29,7 @@ def record(
         "payload": told(model.name, version.version if version else None, **payload),
         "job_id": None,
     }
-    session.connection().execute(_INSERT, row)
+    append(session, _outbox, row)
 
 
 def told(model_name: str, number: int | None, **payload: Any) -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, bindparam, delete, insert
+from sqlalchemy import ColumnElement, bindparam, delete
 from sqlmodel import Session, col, select
 
+from modelyard.database.appending import append
 from modelyard.database.tables import Grant, Principal, RegisteredModel, metadata
 from modelyard.registry.access import Actor
 from modelyard.registry.principals import LIVING, label_of
 from modelyard.rules.permissions import Level
 
 _principals = metadata.tables["principals"]
-_INSERT = insert(metadata.tables["grants"])
+_grants = metadata.tables["grants"]
 _NAMED = select(_principals.c.kind, _principals.c.name).where(_principals.c.id == bindparam("owner_id"))
 
 
@@ -21,7 +22,7 @@ def grant_to_creator(session: Session, actor: Actor, model: RegisteredModel) -> 
         return {}
     owner_id = actor.principals[0]
     row = {"model_id": model.id, "principal_id": owner_id, "level": Level.CAN_MANAGE}
-    session.connection().execute(_INSERT, row)
+    append(session, _grants, row)
     owner = session.connection().execute(_NAMED, {"owner_id": owner_id}).one()
     return {label_of(owner.kind, owner.name): Level.CAN_MANAGE}
 

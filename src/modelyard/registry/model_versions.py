@@ -1,10 +1,11 @@
 """Model versions: registered, found, changed, deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import bindparam, delete, func, insert, update
 from sqlmodel import Session, col, select
 
+from modelyard.database.appending import append
 from modelyard.database.clock import now_ms
 from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, RegisteredModelAlias, metadata, public_id
@@ -32,8 +33,20 @@ _BY_NUMBER = select(ModelVersion).where(
     col(ModelVersion.version) == bindparam("number"),
     col(ModelVersion.deleted_at_ms).is_(None),
 )
+_LOCKED_WITH_MODEL = (
+    select(RegisteredModel, ModelVersion)
+    .join(ModelVersion, col(ModelVersion.model_id) == col(RegisteredModel.id))
+    .where(
+        col(RegisteredModel.name) == bindparam("name"),
+        col(RegisteredModel.deleted_at_ms).is_(None),
+        col(ModelVersion.version) == bindparam("number"),
+        col(ModelVersion.deleted_at_ms).is_(None),
+    )
+    # Both: of a row that it does not lock, PostgreSQL would show the state before it waited for the other.
+    .with_for_update(of=(RegisteredModel, ModelVersion))
+)
 _INSERT = insert(_versions).returning(_versions.c.id)
-_INSERT_TAGS = insert(metadata.tables["model_version_tags"])
+_version_tags = metadata.tables["model_version_tags"]
 _TAKE_NUMBER = (
     update(_models)
     .where(_models.c.id == bindparam("row_id"))
@@ -80,12 +93,25 @@ def create_model_version(
 
 def find_model_version(session: Session, model: RegisteredModel, number: int) -> ModelVersion:
     """Return the living version `number` of `model`. Raises NotFound."""
-    # A larger number fits into no column; 0 is no version's either.
-    given = {"model_id": model.id, "number": number if number <= MAX_VERSION else 0}
+    given = {"model_id": model.id, "number": _stored(number)}
     version = session.exec(_BY_NUMBER, params=given).one_or_none()
     if version is None:
         raise no_such_version(model.name, number)
     return version
+
+
+def lock_model_version(
+    session: Session, name: str, number: int, *, permit: Callable[[RegisteredModel], None] = lambda model: None
+) -> tuple[RegisteredModel, ModelVersion]:
+    """Return a model and its version, both locked against others' changes, by one statement.
+
+    `permit` is called with the model before anything is said of the version, and raises what the caller may not.
+    Raises NotFound.
+    """
+    found = session.exec(_LOCKED_WITH_MODEL, params={"name": name, "number": _stored(number)}).one_or_none()
+    model = found[0] if found else find_registered_model(session, name, lock=True)
+    permit(model)
+    return model, found[1] if found else find_model_version(session, model, number)
 
 
 def read_model_version(session: Session, actor: Actor, name: str, number: int) -> tuple[RegisteredModel, ModelVersion]:
@@ -158,6 +184,11 @@ def delete_model_version(
         enqueue_purge(session, version, lifecycle, by=actor.name)
 
 
+def _stored(number: int) -> int:
+    """Return what to ask the database for: a larger number fits into no column, and 0 is no version's either."""
+    return number if number <= MAX_VERSION else 0
+
+
 def _next_version(
     session: Session, actor: Actor, model: RegisteredModel, wish: NewVersion, identity: str
 ) -> ModelVersion:
@@ -181,9 +212,8 @@ def _next_version(
 
 def _insert(session: Session, version: ModelVersion, tags: Mapping[str, str]) -> None:
     version.id = session.connection().execute(_INSERT, version.model_dump(exclude={"id"})).scalar_one()
-    if tags:
-        rows = [{"version_id": version.id, "key": key, "value": value} for key, value in tags.items()]
-        session.connection().execute(_INSERT_TAGS, rows)
+    for key, value in tags.items():
+        append(session, _version_tags, {"version_id": version.id, "key": key, "value": value})
 
 
 def _record_creation(

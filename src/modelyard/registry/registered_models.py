@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, update
+from sqlalchemy import bindparam, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import object_session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session, col, select
 
+from modelyard.database.appending import append
+from modelyard.database.clock import now_ms
 from modelyard.database.inserts import insert_for
 from modelyard.database.session import current_ms
 from modelyard.database.tables import (
@@ -49,10 +51,10 @@ _COUNT_CHANGE = (
     update(_models)
     .where(_models.c.id == bindparam("row_id"))
     .values(change_counter=_models.c.change_counter + 1)
-    .returning(_models.c.change_counter, _models.c.updated_at_ms)
+    .returning(_models.c.change_counter, _models.c.updated_at_ms, now_ms())
 )
-_INSERT_TAGS = insert(_model_tags)
 _NOTE_CHANGE = _COUNT_CHANGE.values(updated_at_ms=bindparam("at_ms"))
+_NOTE_CHANGE_NOW = _COUNT_CHANGE.values(updated_at_ms=now_ms())
 
 
 def create_registered_model(
@@ -198,17 +200,27 @@ def note_change(model: RegisteredModel, *, at_ms: int) -> None:
     _count(model, _NOTE_CHANGE, at_ms=at_ms)
 
 
-def count_change(model: RegisteredModel) -> None:
-    """Move a locked model's change counter alone: tags and aliases leave the time of last change, as in MLflow."""
-    _count(model, _COUNT_CHANGE)
+def note_change_now(model: RegisteredModel) -> int:
+    """Move a locked model's change counter and its time of last change to the database's time, and return that."""
+    _count(model, _NOTE_CHANGE_NOW)
+    return model.updated_at_ms
 
 
-def _count(model: RegisteredModel, change: ReturningUpdate[tuple[int, int]], **given: int) -> None:
+def count_change(model: RegisteredModel) -> int:
+    """Move a locked model's change counter alone: tags and aliases leave the time of last change, as in MLflow.
+
+    Return the database's time, for what is written of the change.
+    """
+    return _count(model, _COUNT_CHANGE)
+
+
+def _count(model: RegisteredModel, change: ReturningUpdate[tuple[int, int, int]], **given: int) -> int:
     # One prepared statement: to collect an object's changes and write them would cost five times as much.
     session: Any = object_session(model)
-    counter, updated_at_ms = session.connection().execute(change, {"row_id": model.id, **given}).one()
+    counter, updated_at_ms, now = session.connection().execute(change, {"row_id": model.id, **given}).one()
     set_committed_value(model, "change_counter", counter)
     set_committed_value(model, "updated_at_ms", updated_at_ms)
+    return int(now)
 
 
 def _insert(session: Session, model: RegisteredModel, tags: Mapping[str, str]) -> None:
@@ -218,9 +230,8 @@ def _insert(session: Session, model: RegisteredModel, tags: Mapping[str, str]) -
     if model_id is None:
         raise _name_taken(session, model.name, tags)
     model.id = model_id
-    if tags:
-        rows = [{"model_id": model_id, "key": key, "value": value} for key, value in tags.items()]
-        connection.execute(_INSERT_TAGS, rows)
+    for key, value in tags.items():
+        append(session, _model_tags, {"model_id": model_id, "key": key, "value": value})
 
 
 @lru_cache

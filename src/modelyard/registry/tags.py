@@ -7,11 +7,10 @@ from sqlalchemy import Table, bindparam, delete, select
 from sqlmodel import Session
 
 from modelyard.database.inserts import insert_for
-from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
 from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
-from modelyard.registry.model_versions import find_model_version
+from modelyard.registry.model_versions import lock_model_version
 from modelyard.registry.registered_models import count_change, find_registered_model
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.audit import Action
@@ -54,8 +53,7 @@ def set_model_version_tag(session: Session, actor: Actor, name: str, number: int
     Raises NotFound, PermissionDenied, InvalidValue.
     """
     check_tag(key, value)
-    model = _editable_model(session, actor, name)
-    version = find_model_version(session, model, number)
+    model, version = _editable_version(session, actor, name, number)
     before = _value(session, _version_tags, "version_id", version.id, key)
     if before != value:
         _upsert(session, _version_tags, "version_id", version.id, key, value)
@@ -74,8 +72,7 @@ def set_model_version_tag(session: Session, actor: Actor, name: str, number: int
 
 def delete_model_version_tag(session: Session, actor: Actor, name: str, number: int, key: str) -> None:
     """Take a tag from a version; one that it does not have is no error. Raises NotFound, PermissionDenied."""
-    model = _editable_model(session, actor, name)
-    version = find_model_version(session, model, number)
+    model, version = _editable_version(session, actor, name, number)
     before = _delete(session, _version_tags, "version_id", version.id, key)
     if before is not None:
         _record(session, actor, ActivityType.DELETED_TAG, key, model, version)
@@ -86,6 +83,12 @@ def _editable_model(session: Session, actor: Actor, name: str) -> RegisteredMode
     model = find_registered_model(session, name, lock=True)
     access.require(session, actor, model, Ability.TAG)
     return model
+
+
+def _editable_version(session: Session, actor: Actor, name: str, number: int) -> tuple[RegisteredModel, ModelVersion]:
+    return lock_model_version(
+        session, name, number, permit=lambda model: access.require(session, actor, model, Ability.TAG)
+    )
 
 
 def _value(session: Session, tags: Table, owner: str, owner_id: int, key: str) -> str | None:
@@ -131,7 +134,6 @@ def _record(
     model: RegisteredModel,
     version: ModelVersion | None = None,
 ) -> None:
-    count_change(model)
-    now = current_ms(session)
+    now = count_change(model)
     # Not the value: it may be long, and the next one takes its place.
     activities.record(session, actor, activity_type, model, version, at_ms=now, detail=f"The tag {key!r}.")

@@ -17,9 +17,9 @@ from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
 from modelyard.registry.followers import follow
 from modelyard.registry.integrity import require_intact
-from modelyard.registry.model_versions import find_model_version
+from modelyard.registry.model_versions import lock_model_version
 from modelyard.registry.open_requests import close_requests, find_open_request, note_answer
-from modelyard.registry.registered_models import count_change, find_registered_model
+from modelyard.registry.registered_models import count_change
 from modelyard.registry.transitions import announce_move, change_stage
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.audit import Action
@@ -100,10 +100,7 @@ def approve_transition_request(
     closed = close_requests(session, [version.id], to, RequestStatus.APPROVED)
     if not closed:
         raise _nothing_open(name, number, to)
-    now = current_ms(session)
-    left = change_stage(
-        session, actor, model, version, to=to, archive_existing=archive_existing, at_ms=now, queue=queue
-    )
+    left = change_stage(session, actor, model, version, to=to, archive_existing=archive_existing, queue=queue)
     archived = close_requests(session, left.ids, Stage.ARCHIVED, RequestStatus.APPROVED)
     approval = _step(
         session,
@@ -115,7 +112,7 @@ def approve_transition_request(
         to=to,
         comment=comment,
         detail=_told_closed(closed),
-        at_ms=now,
+        at_ms=left.at_ms,
     )
     note_answer(session, closed + archived, approval.id)
     announce_move(session, actor, model, version, from_stage=from_stage)
@@ -190,8 +187,7 @@ def cancel_transition_request(
 
 
 def _find(session: Session, name: str, number: int) -> tuple[RegisteredModel, ModelVersion]:
-    model = find_registered_model(session, name, lock=True)
-    return model, find_model_version(session, model, number)
+    return lock_model_version(session, name, number)
 
 
 def _step(

@@ -1,20 +1,21 @@
 """Stage changes: one version moves, and those in its way step aside with it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import bindparam, update
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session
 
-from modelyard.database.session import current_ms
 from modelyard.database.tables import ModelVersion, RegisteredModel, metadata
 from modelyard.jobs.queue import JobQueue
 from modelyard.registry import access, activities, audit, events
 from modelyard.registry.access import Actor
 from modelyard.registry.followers import follow
 from modelyard.registry.integrity import require_intact
-from modelyard.registry.model_versions import find_model_version
+from modelyard.registry.model_versions import lock_model_version
 from modelyard.registry.open_requests import close_requests, note_answer
-from modelyard.registry.registered_models import find_registered_model, note_change
+from modelyard.registry.registered_models import note_change_now
 from modelyard.registry.shown import READY
 from modelyard.rules.activities import ActivityType
 from modelyard.rules.audit import Action
@@ -57,32 +58,20 @@ def transition_model_version_stage(
     """
     check_archiving(to, archive_existing=archive_existing)
     check_comment(comment)
-    model = find_registered_model(session, name, lock=True)
-    moving = find_model_version(session, model, number)
+    model, moving = lock_model_version(session, name, number)
     from_stage = Stage(moving.stage)
     access.require_transition(session, actor, model, from_stage=from_stage, to_stage=to)
     check_ready(name, number, VersionStatus(moving.status), "moved to another stage")
     if to in IN_USE:
         require_intact(session, name, moving, f"moved to {to}")
 
-    now = current_ms(session)
-    left = change_stage(session, actor, model, moving, to=to, archive_existing=archive_existing, at_ms=now, queue=queue)
+    left = change_stage(session, actor, model, moving, to=to, archive_existing=archive_existing, queue=queue)
     archived = close_requests(session, left.ids, Stage.ARCHIVED, RequestStatus.APPROVED)
     if from_stage is not to:
         granted = close_requests(session, [moving.id], to, RequestStatus.APPROVED)
-        step_id = activities.record_step(
-            session,
-            actor,
-            ActivityType.APPLIED_TRANSITION,
-            model,
-            moving,
-            from_stage=from_stage,
-            to_stage=to,
-            comment=comment,
-            detail=_told_closed(len(granted)),
-            at_ms=now,
+        _record_step(
+            session, actor, model, moving, granted, archived, from_stage=from_stage, comment=comment, at_ms=left.at_ms
         )
-        note_answer(session, granted + archived, step_id)
         announce_move(session, actor, model, moving, from_stage=from_stage)
     if from_stage is not to or left.numbers:
         audit.record(
@@ -98,12 +87,20 @@ def transition_model_version_stage(
     return moving
 
 
+_MOVE = (
+    update(_versions)
+    .where(_versions.c.id == bindparam("row_id"))
+    .values({name: bindparam(f"new_{name}") for name in ("stage", "stage_changed_at_ms", "updated_at_ms")})
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The versions that stepped aside, by number and by row id, both in order of the numbers."""
+    """The versions that stepped aside, by number and by row id, both in order of the numbers, and when that was."""
 
     numbers: list[int]
     ids: list[int]
+    at_ms: int
 
 
 def change_stage(
@@ -114,17 +111,22 @@ def change_stage(
     *,
     to: Stage,
     archive_existing: bool,
-    at_ms: int,
     queue: JobQueue,
 ) -> Left:
     """Move a version of a locked model to stage `to`, and return which versions made room for it."""
-    left = _archive_others(session, moving, to, at_ms=at_ms) if archive_existing else Left([], [])
+    at_ms = note_change_now(model)
+    left = _archive_others(session, moving, to, at_ms=at_ms) if archive_existing else Left([], [], at_ms)
     if left.numbers:
         _enqueue_archival(session, actor, model, moving, left.numbers, to=to, queue=queue)
-    if moving.stage != to:
-        moving.stage, moving.stage_changed_at_ms = to, at_ms
-    moving.updated_at_ms = at_ms
-    note_change(model, at_ms=at_ms)
+    moved = {
+        "stage": to,
+        "stage_changed_at_ms": moving.stage_changed_at_ms if moving.stage == to else at_ms,
+        "updated_at_ms": at_ms,
+    }
+    # One prepared statement: to collect the object's changes and write them costs several times as much.
+    session.connection().execute(_MOVE, {"row_id": moving.id} | {f"new_{name}": value for name, value in moved.items()})
+    for name, value in moved.items():
+        set_committed_value(moving, name, value)
     return left
 
 
@@ -144,6 +146,33 @@ def announce_move(
     )
 
 
+def _record_step(
+    session: Session,
+    actor: Actor,
+    model: RegisteredModel,
+    moved: ModelVersion,
+    granted: list[int],
+    archived: list[int],
+    *,
+    from_stage: Stage,
+    comment: str,
+    at_ms: int,
+) -> None:
+    """Write down that a version was moved by hand, and by which step the requests were answered that it closed."""
+    step: dict[str, Any] = {
+        "from_stage": from_stage,
+        "to_stage": Stage(moved.stage),
+        "comment": comment,
+        "detail": _told_closed(len(granted)),
+        "at_ms": at_ms,
+    }
+    if granted or archived:
+        step_id = activities.record_step(session, actor, ActivityType.APPLIED_TRANSITION, model, moved, **step)
+        note_answer(session, granted + archived, step_id)
+    else:
+        activities.record(session, actor, ActivityType.APPLIED_TRANSITION, model, moved, **step)
+
+
 def _told_closed(closed: int) -> str:
     """Return what an activity says of the requests that it closed on the way."""
     return f"Approved {closed} open request{'s' * (closed > 1)} for this stage." if closed else ""
@@ -154,7 +183,7 @@ def _archive_others(session: Session, moving: ModelVersion, stage: Stage, *, at_
     who = {"its_model": moving.model_id, "left_stage": stage, "moving_id": moving.id, "at_ms": at_ms}
     # Not by the session: it would look for a thousand objects that nobody has loaded.
     rows = sorted((number, row_id) for number, row_id in session.connection().execute(_ARCHIVE, who))
-    return Left([number for number, _ in rows], [row_id for _, row_id in rows])
+    return Left([number for number, _ in rows], [row_id for _, row_id in rows], at_ms)
 
 
 def _enqueue_archival(

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from sqlmodel import Session
 
+from modelyard.database.appending import write_appended
 from modelyard.database.tables import ModelVersion, RegisteredModel
 from modelyard.registry import queries
 from modelyard.registry.shown import ShownModel, ShownVersion
@@ -18,13 +19,13 @@ Json: TypeAlias = dict[str, Any]
 
 def changed_model(session: Session, model: RegisteredModel) -> Json:
     """Return a model as it stands in this transaction, changes that are not committed included."""
-    session.flush()
+    write_appended(session)
     return {"registered_model": registered_model(queries.registered_model_of_id(session.connection(), model.id))}
 
 
 def changed_version(session: Session, version: ModelVersion) -> Json:
     """Return a version as it stands in this transaction, changes that are not committed included."""
-    session.flush()
+    write_appended(session)
     return {"model_version": model_version(queries.model_version_of_id(session.connection(), version.id))}
 
 
