@@ -88,7 +88,7 @@ def write_pid(folder: Path, name: str) -> None:
 
 def main(folder: Path) -> int:
     logs.configure(json=True)
-    web, broker = bind_web("127.0.0.1", 0), bind_broker()
+    web, broker = bind_web("127.0.0.1", 0, processes=2), bind_broker()
     settings = Settings(home=folder, broker_url=broker_url(broker))
 
     def live(name: str, run: Callable[[], object]) -> None:
@@ -98,14 +98,14 @@ def main(folder: Path) -> int:
     def work() -> None:
         run_worker(settings, queues=["fast", "copy"], concurrency=3, hooks=toy_hooks(folder))
 
-    def answer() -> None:
-        serve(web, lambda: toy_app(folder, Bell(create_broker(broker_url(broker)), quiet_s=0.2)), threads=2)
+    def answer(place: int) -> None:
+        serve(web.of(place), lambda: toy_app(folder, Bell(create_broker(broker_url(broker)), quiet_s=0.2)), threads=2)
 
     parts = [
         Part("broker", partial(live, "broker", lambda: serve_broker(broker)), outlives_others=True),
         Part("worker", partial(live, "worker", work), grace_s=settings.drain_s + 5),
-        Part("web-1", partial(live, "web-1", answer), grace_s=0.5),
-        Part("web-2", partial(live, "web-2", answer), grace_s=0.5),
+        Part("web-1", partial(live, "web-1", lambda: answer(0)), grace_s=0.5),
+        Part("web-2", partial(live, "web-2", lambda: answer(1)), grace_s=0.5),
     ]
 
     def started() -> None:

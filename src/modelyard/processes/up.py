@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from modelyard.processes.beginning import Beginning
 from modelyard.processes.children import Part
 from modelyard.processes.embedded_broker import bind_broker, broker_url, serve_broker
-from modelyard.processes.listening import web_url
+from modelyard.processes.listening import Listeners, web_url
 from modelyard.processes.preflight import check_start
 from modelyard.processes.supervisor import StartPart, Supervisor
 from modelyard.processes.valkey_broker import ValkeyBroker
@@ -54,14 +54,14 @@ class Plan:
     """What `up` decided: the settings of its parts and their sockets; at most one of `broker` and `valkey` is ours."""
 
     settings: Settings
-    web: socket.socket
+    web: Listeners
     broker: socket.socket | None = None
     valkey: ValkeyBroker | None = None
 
     @classmethod
-    def make(cls, settings: Settings, web: socket.socket) -> "Plan":
+    def make(cls, settings: Settings, web: Listeners) -> "Plan":
         """Choose a broker, and bind it if it is to run in one of our own processes."""
-        settings = settings.model_copy(update={"port": web.getsockname()[1]})
+        settings = settings.model_copy(update={"port": web.port})
         if settings.broker_url is not None:
             return cls(settings, web)
         if valkey := ValkeyBroker.for_home(settings.home):
@@ -74,7 +74,7 @@ class Plan:
         os.environ[PLAN] = json.dumps(
             {
                 "port": self.settings.port,
-                "web": self.web.fileno(),
+                "web": [each.fileno() for each in self.web.sockets],
                 "broker": self.broker.fileno() if self.broker else None,
                 "valkey": self.valkey is not None,
             }
@@ -84,7 +84,7 @@ class Plan:
     def handed_down(cls, settings: Settings) -> "Plan":
         """Build the plan again from the environment and the inherited sockets."""
         plan = json.loads(os.environ[PLAN])
-        web = socket.socket(fileno=plan["web"])
+        web = Listeners(tuple(socket.socket(fileno=number) for number in plan["web"]))
         settings = settings.model_copy(update={"port": plan["port"]})
         if plan["valkey"] and (valkey := ValkeyBroker.for_home(settings.home)):
             return cls(_with_broker(settings, valkey.url), web, valkey=valkey)

@@ -1,11 +1,11 @@
-"""The web processes of a machine: some children answering on one socket."""
+"""The web processes of a machine: some children answering on one address."""
 
 import socket
 from functools import partial
 from wsgiref.types import WSGIApplication
 
 from modelyard.processes.children import Part
-from modelyard.processes.listening import bind_web, web_url
+from modelyard.processes.listening import Listeners, bind_web, web_url
 from modelyard.processes.supervisor import Supervisor
 from modelyard.processes.web_child import serve
 from modelyard.runtime import Runtime
@@ -18,17 +18,19 @@ GRACE_S = 10.0
 
 def run_web(settings: Settings) -> int:
     """Serve until TERM (`modelyard web`); return the exit status."""
-    listener = bind_web(settings.host, settings.port)
-    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    return Supervisor(web_parts(settings, listener)).run(
-        on_started=lambda: print(f"Modelyard answers on {web_url(listener, settings.host)}", flush=True)
+    listeners = bind_web(settings.host, settings.port, processes=settings.web_processes)
+    settings = settings.model_copy(update={"port": listeners.port})
+    return Supervisor(web_parts(settings, listeners)).run(
+        on_started=lambda: print(f"Modelyard answers on {web_url(listeners, settings.host)}", flush=True)
     )
 
 
-def web_parts(settings: Settings, listener: socket.socket) -> list[Part]:
-    """Return the web processes that answer on `listener`."""
-    run = partial(_answer, settings, listener)
-    return [Part(f"web-{number}", run, grace_s=GRACE_S) for number in range(1, settings.web_processes + 1)]
+def web_parts(settings: Settings, listeners: Listeners) -> list[Part]:
+    """Return the web processes that answer on `listeners`."""
+    return [
+        Part(f"web-{place + 1}", partial(_answer, settings, listeners.of(place)), grace_s=GRACE_S)
+        for place in range(settings.web_processes)
+    ]
 
 
 def _answer(settings: Settings, listener: socket.socket) -> None:
