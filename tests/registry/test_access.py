@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from modelyard.database.session import autocommit, reading, transaction
 from modelyard.database.tables import RegisteredModel, metadata
 from modelyard.errors import PermissionDenied
-from modelyard.registry import access
+from modelyard.registry import access, authentication
 from modelyard.registry.access import Actor
 from modelyard.registry.authentication import MUCH
 from modelyard.registry.pages import Search
@@ -210,3 +210,14 @@ def test_a_list_is_one_statement_and_finds_what_is_held_by_an_index(desk: Desk) 
     assert "grants" in told
     assert "SCAN grants" not in told
     assert "Seq Scan on grants" not in told
+
+
+def test_whoever_holds_much_need_not_hold_most(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "MUCH", 3)
+    for number in range(10):
+        desk.model(f"m{number}")
+
+    seen = [desk.grant("bob", Level.CAN_READ, on=f"m{number}") for number in range(5)]
+
+    assert [actor.holds_much for actor in seen] == [False, False, True, True, True]
+    assert [actor.holds_most for actor in seen] == [False, False, False, False, True]

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlmodel import Session
 
 from modelyard.database.any_of import is_any_of, numbers_given, numbers_named
+from modelyard.database.lookups import is_found
 from modelyard.database.tables import RegisteredModel, metadata
 from modelyard.errors import PermissionDenied
 from modelyard.rules.permissions import NEEDED, Ability, Level, allows, at_least, highest, needed_to_transition
@@ -57,7 +58,7 @@ class Actor:
 
     `principals` are the row ids under which permissions are looked up: the actor's own first, then its groups'.
     `on_root` says that one of them holds something on the root, and so on every model; `holds_much`, that they hold
-    something on more models than can be gathered in no time.
+    something on more models than can be gathered in no time, and `holds_most`, that those are at least half of all.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Actor:
     principals: tuple[int, ...] = ()
     on_root: bool = False
     holds_much: bool = False
+    holds_most: bool = False
     limits: TokenLimits = UNLIMITED
     # Not compared: whoever keeps a statement for an actor keeps it for all of that actor's requests.
     via: Via = field(default_factory=Via, compare=False)
@@ -167,11 +169,12 @@ class Sight(NamedTuple):
     limited: bool
     # What was seen of an actor's permissions some seconds ago chooses the way to an answer, never the answer.
     holds_much: bool = False
+    holds_most: bool = False
 
 
 def sight_of(actor: Actor) -> Sight:
     """Return what a statement for `actor` has in common with those for many others."""
-    return Sight(actor.is_admin or actor.on_root, actor.limits.models is not None, actor.holds_much)
+    return Sight(actor.is_admin or actor.on_root, actor.limits.models is not None, actor.holds_much, actor.holds_most)
 
 
 def visible_by(sight: Sight, *, few: bool) -> ColumnElement[bool]:
@@ -221,13 +224,12 @@ def _condition(sight: Sight, values: Mapping[str, Any] | None, *, few: bool = Fa
         return within
     mine = _mine(_principals(values))
     looked_up: Select[Any] = select(literal_column("1")).where(_grants.c.model_id == _models.c.id, mine)
+    looked_up = looked_up.correlate(_models)
     if few:
-        # Not EXISTS: PostgreSQL would gather all of somebody's permissions to look one model up among them.
-        one = looked_up.correlate(_models).limit(literal_column("1"))
-        return and_(within, one.scalar_subquery().is_not(None))
+        return and_(within, is_found(looked_up))
     if sight.holds_much:
-        # Of a page of many models it should have that choice: what a lookup costs it guesses four times too high.
-        return and_(within, looked_up.correlate(_models).exists())
+        # PostgreSQL may gather all of somebody's permissions, if it takes that for less than the lookups.
+        return and_(within, looked_up.exists())
     return and_(within, _models.c.id.in_(_granted(mine)))
 
 

@@ -3,7 +3,7 @@
 import hmac
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, literal_column, or_, select, update
 from sqlmodel import Session, col
 
 from modelyard.database.clock import now_ms
@@ -26,6 +26,7 @@ _tokens = metadata.tables["tokens"]
 _principals = metadata.tables["principals"]
 _members = metadata.tables["group_members"]
 _grants = metadata.tables["grants"]
+_models = metadata.tables["registered_models"]
 
 
 def _with_groups(*columns: Any) -> Select[Any]:
@@ -62,6 +63,15 @@ _OF_NAME = _with_groups().where(
     _principals.c.deleted_at_ms.is_(None),
 )
 
+# Whether there are more models than so many, without counting them all.
+_MORE_MODELS = select(
+    select(literal_column("1"))
+    .select_from(_models)
+    .where(_models.c.deleted_at_ms.is_(None))
+    .offset(bindparam("than"))
+    .exists()
+)
+
 
 def actor_of_token(session: Session | Connection, text: str) -> Actor:
     """Return who holds this token. Raises Unauthorized, in words that only the holder of the real one learns from.
@@ -77,7 +87,7 @@ def actor_of_token(session: Session | Connection, text: str) -> Actor:
     if not right or not rows:
         raise Unauthorized(_UNKNOWN)
     _check_usable(rows[0])
-    return _actor(rows, limits_of(rows[0]), Via(token_id=public_id, unnoted=bool(rows[0].unnoted)))
+    return _actor(session, rows, limits_of(rows[0]), Via(token_id=public_id, unnoted=bool(rows[0].unnoted)))
 
 
 def actor_of_token_id(session: Session | Connection, public_id: str) -> Actor:
@@ -86,7 +96,7 @@ def actor_of_token_id(session: Session | Connection, public_id: str) -> Actor:
     if not rows:
         raise Unauthorized(_UNKNOWN)
     _check_usable(rows[0])
-    return _actor(rows, limits_of(rows[0]), Via(token_id=public_id))
+    return _actor(session, rows, limits_of(rows[0]), Via(token_id=public_id))
 
 
 def actor_of_name(session: Session, name: str) -> Actor | None:
@@ -94,7 +104,7 @@ def actor_of_name(session: Session, name: str) -> Actor | None:
     rows = session.execute(_OF_NAME, {"folded": folded(name)}).all()
     if not rows or rows[0].disabled_at_ms is not None:
         return None
-    return _actor(rows, UNLIMITED, Via())
+    return _actor(session, rows, UNLIMITED, Via())
 
 
 def limits_of(token: Any) -> TokenLimits:
@@ -127,15 +137,18 @@ def _check_usable(found: Row[Any]) -> None:
         raise Unauthorized(f"The account {found.name} is disabled. Ask an administrator.")
 
 
-def _actor(rows: Any, limits: TokenLimits, via: Via) -> Actor:
+def _actor(session: Session | Connection, rows: Any, limits: TokenLimits, via: Via) -> Actor:
     owner = rows[0]
     groups = [row.group_id for row in rows if row.group_id is not None]
+    held = sum(row.held for row in rows)
+    much = held >= MUCH
     return Actor(
         owner.name,
         is_admin=ADMINS_ID in groups,
         principals=(owner.id, *groups),
         on_root=any(row.on_root for row in rows),
-        holds_much=sum(row.held for row in rows) >= MUCH,
+        holds_much=much,
+        holds_most=much and not session.scalar(_MORE_MODELS, {"than": 2 * held}),
         limits=limits,
         via=via,
     )
