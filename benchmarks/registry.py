@@ -91,6 +91,7 @@ def main() -> None:
             for contender in (*everybody, *few):
                 started.append(contender)
                 contender.start()
+                wait_until(contender.has_settled, within_s=REST_S, what=f"{contender.name} to settle")
             _measure(run, rows, everybody, few, promote=not asked.people)
             if re.search(asked.only, MIXED.measure):
                 _measure_mixed(run, everybody)
