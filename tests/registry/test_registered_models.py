@@ -18,6 +18,7 @@ from modelyard.registry.registered_models import (
     rename_registered_model,
     update_registered_model,
 )
+from modelyard.registry.tags import set_registered_model_tag
 from modelyard.rules.stages import Stage
 from tests.registry.desks import ANN, STRANGER, Desk
 
@@ -228,3 +229,15 @@ def test_anybody_may_create_a_model(desk: Desk) -> None:
         model = create_registered_model(session, STRANGER, "mine")
 
     assert model.created_by == "stranger"
+
+
+def test_whoever_creates_a_model_may_manage_it_in_the_same_transaction(desk: Desk) -> None:
+    bob = desk.user("bob")
+
+    with transaction(desk.engine) as session:
+        create_registered_model(session, bob, "mine")
+        set_registered_model_tag(session, bob, "mine", "k", "v")
+        update_registered_model(session, bob, "mine", description="d")
+        delete_registered_model(session, bob, "mine", lifecycle=desk.lifecycle)
+
+    assert desk.activities()[-1].activity_type == "DELETED_MODEL"

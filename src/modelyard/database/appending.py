@@ -1,7 +1,7 @@
 """Rows that nothing in their transaction reads again: gathered, and written together at its end.
 
 A change leaves an activity, an event and a line of the audit log behind. Written one by one they cost as much as the
-change itself; here PostgreSQL gets them in one statement, and SQLite by its driver, without SQLAlchemy's way there.
+change itself; here PostgreSQL gets them in one statement, and SQLite in one a table.
 """
 
 from collections.abc import Callable

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, bindparam, delete
+from sqlalchemy import ColumnElement, bindparam, delete, insert
 from sqlmodel import Session, col, select
 
-from modelyard.database.appending import append
 from modelyard.database.tables import Grant, Principal, RegisteredModel, metadata
 from modelyard.registry.access import Actor
 from modelyard.registry.principals import LIVING, label_of
 from modelyard.rules.permissions import Level
 
 _principals = metadata.tables["principals"]
-_grants = metadata.tables["grants"]
+_INSERT = insert(metadata.tables["grants"])
 _NAMED = select(_principals.c.kind, _principals.c.name).where(_principals.c.id == bindparam("owner_id"))
 
 
@@ -22,7 +21,8 @@ def grant_to_creator(session: Session, actor: Actor, model: RegisteredModel) -> 
         return {}
     owner_id = actor.principals[0]
     row = {"model_id": model.id, "principal_id": owner_id, "level": Level.CAN_MANAGE}
-    append(session, _grants, row)
+    # At once: what the creator does next in the same transaction asks for it.
+    session.connection().execute(_INSERT, row)
     owner = session.connection().execute(_NAMED, {"owner_id": owner_id}).one()
     return {label_of(owner.kind, owner.name): Level.CAN_MANAGE}
 
