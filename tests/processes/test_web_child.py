@@ -16,6 +16,7 @@ from modelyard.processes.listening import bind_web, web_url
 from tests.servers import start_leashed
 from tests.waiting import wait_until
 
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere the processes share one socket.")
 PROGRAM = """
 import os, socket, sys, threading
 from modelyard.processes.web_child import serve
@@ -80,6 +81,7 @@ def test_sockets_send_small_answers_at_once(processes):
         assert all(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in listeners.sockets)
 
 
+@ON_LINUX
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_connections_are_spread_among_the_processes(host):
     with bind_web(host, 0, processes=2) as listeners, ExitStack() as connections:
@@ -102,7 +104,14 @@ def _accept_all(listener):
     return count
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere the processes share one socket.")
+def test_where_nobody_tells_who_shares_a_port_the_processes_share_one_socket(monkeypatch, tmp_path):
+    monkeypatch.setattr(listening, "_SOCKETS", tmp_path / "tcp")
+
+    with bind_web("127.0.0.1", 0, processes=2) as listeners:
+        assert listeners.of(0) is listeners.of(1)
+
+
+@ON_LINUX
 def test_whoever_shares_the_port_in_the_same_moment_is_met(monkeypatch):
     alone = listening._listen
 

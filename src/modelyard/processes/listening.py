@@ -19,6 +19,7 @@ from modelyard.errors import ConfigurationError
 from modelyard.settings import reachable
 
 BACKLOG: Final = 1024
+_SOCKETS: Final = Path("/proc/net/tcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def bind_web(host: str, port: int, *, processes: int = 1) -> Listeners:
     Raises ConfigurationError when the address is taken, forbidden or not ours.
     """
     try:
-        return Listeners(tuple(_bind(host, port, processes if sys.platform == "linux" else 1)))
+        return Listeners(tuple(_bind(host, port, processes if _can_spread() else 1)))
     except OSError as error:
         raise ConfigurationError(_why_not_bound(error, host, port)) from error
 
@@ -59,6 +60,11 @@ def bind_web(host: str, port: int, *, processes: int = 1) -> Listeners:
 def web_url(listeners: Listeners, host: str) -> str:
     """Return the address that a person opens for `listeners`, which were bound for `host`."""
     return f"http://{reachable(host)}:{listeners.port}"
+
+
+def _can_spread() -> bool:
+    """Whether the kernel spreads connections among sockets, and tells who else has one on their address."""
+    return sys.platform == "linux" and _SOCKETS.exists()
 
 
 def _bind(host: str, port: int, count: int) -> Iterator[socket.socket]:
@@ -98,8 +104,8 @@ def _somebody_shares(bound: list[socket.socket]) -> bool:
 
     Source of the columns: proc(5), /proc/net/tcp; the second is the address, the tenth the socket's inode.
     """
-    table = "tcp6" if bound[0].family == socket.AF_INET6 else "tcp"
-    rows = [line.split() for line in Path("/proc/net", table).read_text().splitlines()[1:]]
+    table = _SOCKETS.with_name("tcp6") if bound[0].family == socket.AF_INET6 else _SOCKETS
+    rows = [line.split() for line in table.read_text().splitlines()[1:]]
     own = {str(os.fstat(each.fileno()).st_ino) for each in bound}
     listening = {row[9]: row[1] for row in rows if row[3] == "0A"}
     ours = {address for inode, address in listening.items() if inode in own}

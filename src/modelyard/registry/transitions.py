@@ -39,6 +39,11 @@ _ARCHIVE = (
     .values(stage=Stage.ARCHIVED, stage_changed_at_ms=bindparam("at_ms"), updated_at_ms=bindparam("at_ms"))
     .returning(_versions.c.version, _versions.c.id)
 )
+_MOVE = (
+    update(_versions)
+    .where(_versions.c.id == bindparam("row_id"))
+    .values({name: bindparam(f"new_{name}") for name in ("stage", "stage_changed_at_ms", "updated_at_ms")})
+)
 
 
 def transition_model_version_stage(
@@ -85,13 +90,6 @@ def transition_model_version_stage(
         )
     session.flush()
     return moving
-
-
-_MOVE = (
-    update(_versions)
-    .where(_versions.c.id == bindparam("row_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("stage", "stage_changed_at_ms", "updated_at_ms")})
-)
 
 
 @dataclass(frozen=True, slots=True)
